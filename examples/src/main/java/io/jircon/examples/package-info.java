@@ -1,0 +1,2 @@
+/// Programs a reader would copy from.
+package io.jircon.examples;

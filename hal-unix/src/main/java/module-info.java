@@ -1,0 +1,7 @@
+/** The host's own memory as a HAL. */
+@org.jspecify.annotations.NullMarked
+module io.jircon.hal.unix {
+    requires static com.google.errorprone.annotations;
+    requires static transitive org.jspecify;
+    requires transitive io.jircon.hal;
+}

@@ -1,0 +1,2 @@
+/// Kernel objects: koids, handles, rights, signals, statuses.
+package io.jircon.kobject;

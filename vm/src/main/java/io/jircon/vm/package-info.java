@@ -1,0 +1,2 @@
+/// Address-space regions, mappings and memory objects.
+package io.jircon.vm;
