@@ -1,6 +1,7 @@
 package io.jircon.hal;
 
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.UnaryOperator;
 
 /// Size and settings of a machine.
@@ -28,8 +29,32 @@ public record HalConfig(
                     UnaryOperator.identity(),
                     Map.of());
 
-    /// Copies the options.
+    private static final long MIN_BYTES = 16 * PageSize.BASE_BYTES;
+
+    /// Checks base and size, and copies the options.
+    ///
+    /// @throws PagingException NOT_ALIGNED when the base is no multiple of 2 MiB or the size none
+    ///   of the base page; OUT_OF_RANGE when the size is less than 16 pages or more than 2^56
+    ///   bytes, or the memory would wrap around
     public HalConfig {
+        Objects.requireNonNull(tlb, "tlb");
+        Objects.requireNonNull(frameWrapper, "frameWrapper");
+        if (!PageSize.SIZE_2M.isAligned(memoryBase)) {
+            throw PagingException.notAligned("memoryBase", memoryBase, PageSize.SIZE_2M);
+        }
+        if (!PageSize.SIZE_4K.isAligned(memoryBytes)) {
+            throw PagingException.notAligned("memoryBytes", memoryBytes, PageSize.SIZE_4K);
+        }
+        if (memoryBytes < MIN_BYTES || memoryBytes > 1L << 56) {
+            throw PagingException.outOfRange(
+                    "memoryBytes", memoryBytes, "is not in 16 pages .. 2^56");
+        }
+        if (Long.compareUnsigned(memoryBase + memoryBytes - 1, memoryBase) < 0) {
+            throw PagingException.outOfRange(
+                    "memoryBase",
+                    memoryBase,
+                    "plus memoryBytes=" + PagingException.hex(memoryBytes) + " wraps around");
+        }
         options = Map.copyOf(options);
     }
 

@@ -19,4 +19,13 @@ public interface TlbInvalidator {
     ///
     /// @param tag the page table's tag
     void flushAll(int tag);
+
+    /// Drops every translation of one page table and ends its use: no processor walks it any more
+    /// when this returns, and the machine may give its tag to another table. What a page table's
+    /// close calls once, after it marked itself closed and before it frees its own frames.
+    ///
+    /// @param tag the page table's tag
+    default void release(int tag) {
+        flushAll(tag);
+    }
 }

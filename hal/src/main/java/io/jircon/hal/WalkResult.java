@@ -10,7 +10,9 @@ public final class WalkResult {
     public int leafShift;
 
     /// [MmuFlags] bits of the translation: the access bits it allows, and its memory type. A TLB
-    /// entry made from this result allows just these.
+    /// entry made from this result allows just these; an access that it does not allow walks again
+    /// before it faults. So where the format keeps a dirty flag that is still clear after this
+    /// walk, WRITE is left out, and the first store walks again and sets the flag.
     public int flagBits;
 
     /// Why the walk failed; meaningful when it did.

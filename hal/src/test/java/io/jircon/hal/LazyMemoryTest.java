@@ -54,7 +54,9 @@ class LazyMemoryTest {
         Path missing = directory.resolve("missing");
         var thrown = assertThrows(PagingException.class, () -> LazyMemory.reserve(4096, missing));
         assertEquals(PagingError.NO_MEMORY, thrown.error());
-        assertTrue(thrown.getMessage().contains("sizeBytes=4096 in directory=" + missing));
+        assertTrue(
+                String.valueOf(thrown.getMessage())
+                        .contains("sizeBytes=4096 in directory=" + missing));
         assertThrows(IllegalArgumentException.class, () -> LazyMemory.reserve(0));
     }
 
