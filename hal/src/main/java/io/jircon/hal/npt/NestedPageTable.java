@@ -1,0 +1,627 @@
+package io.jircon.hal.npt;
+
+import io.jircon.hal.AccessKind;
+import io.jircon.hal.FrameAllocator;
+import io.jircon.hal.HugePages;
+import io.jircon.hal.MmuFlags;
+import io.jircon.hal.OnExisting;
+import io.jircon.hal.PageFault;
+import io.jircon.hal.PageMapping;
+import io.jircon.hal.PageSize;
+import io.jircon.hal.PageTableTrait;
+import io.jircon.hal.PageWalk;
+import io.jircon.hal.PagingError;
+import io.jircon.hal.PagingException;
+import io.jircon.hal.PhysicalMemory;
+import io.jircon.hal.TlbInvalidator;
+import io.jircon.hal.WalkResult;
+import io.jircon.hal.npt.RangeEditor.Edit;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.locks.StampedLock;
+import org.jspecify.annotations.Nullable;
+
+/// A page table in a machine's memory, in any [PagingFormat].
+///
+/// Every change runs in two passes over the part of the tree that it concerns: the first finds
+/// conflicts and counts the tables that are missing, then their frames are taken all at once, and
+/// the second pass writes and cannot fail. So a call that fails has changed nothing.
+///
+/// Locking: one [StampedLock], held for writing by changes. [#query(long)] and [#translate(long)]
+/// read without it and look afterwards whether a change came between. The machine's walker
+/// ([#hardwareWalk]) takes no lock at all; what it may still be reading is freed only after the
+/// flush that waits for it.
+public final class NestedPageTable implements PageTableTrait {
+    private final PagingFormat format;
+    private final long firstAddress;
+    private final long lastAddress;
+    private final MmuFlags refused;
+    private final int tag;
+    private final Runnable onClose;
+    private final TableStore store;
+    private final RangeMapper mapper;
+    private final RangeEditor editor;
+    private final HardwareWalker walker;
+    private final StampedLock lock = new StampedLock();
+
+    private volatile boolean closed;
+
+    // The leaf that find(long) found; guarded by the lock held for writing.
+    private long foundEntry;
+    private long foundRaw;
+    private int foundHeight;
+
+    /// Makes an empty table over the format's whole range of addresses.
+    ///
+    /// @param format the format
+    /// @param memory the machine's memory
+    /// @param frames where the tables' frames come from
+    /// @param invalidator the machine's TLBs
+    /// @param tag what the TLBs keep this table's translations under
+    /// @throws PagingException NO_MEMORY when there is no frame for the root
+    public NestedPageTable(
+            PagingFormat format,
+            PhysicalMemory memory,
+            FrameAllocator frames,
+            TlbInvalidator invalidator,
+            int tag) {
+        this(
+                format,
+                memory,
+                frames,
+                invalidator,
+                tag,
+                format.lowestAddress(),
+                format.isSignExtended() ? -1L : format.lowestAddress() + size(format) - 1,
+                MmuFlags.NONE,
+                () -> {});
+    }
+
+    /// Makes an empty table over a part of the format's addresses.
+    ///
+    /// @param format the format
+    /// @param memory the machine's memory
+    /// @param frames where the tables' frames come from
+    /// @param invalidator the machine's TLBs
+    /// @param tag what the TLBs keep this table's translations under
+    /// @param firstAddress the lowest address that can be mapped, page aligned
+    /// @param lastAddress the highest address that can be mapped, the last byte of a page
+    /// @param refused flags that the table does not support although the format does
+    /// @param onClose called once when the table is closed, after its tables were freed
+    /// @throws PagingException NO_MEMORY when there is no frame for the root
+    NestedPageTable(
+            PagingFormat format,
+            PhysicalMemory memory,
+            FrameAllocator frames,
+            TlbInvalidator invalidator,
+            int tag,
+            long firstAddress,
+            long lastAddress,
+            MmuFlags refused,
+            Runnable onClose) {
+        this.format = Objects.requireNonNull(format, "format");
+        this.firstAddress = firstAddress;
+        this.lastAddress = lastAddress;
+        this.refused = refused;
+        this.tag = tag;
+        this.onClose = onClose;
+        store = new TableStore(format, memory, frames, new FlushList(invalidator, tag));
+        mapper = new RangeMapper(store);
+        editor = new RangeEditor(store);
+        walker = new HardwareWalker(format, memory, store.root);
+    }
+
+    private static long size(PagingFormat format) {
+        return 1L << format.addressBits();
+    }
+
+    /// The format of the table.
+    ///
+    /// @return never null
+    public PagingFormat format() {
+        return format;
+    }
+
+    @Override
+    public long firstAddress() {
+        return firstAddress;
+    }
+
+    @Override
+    public long lastAddress() {
+        return lastAddress;
+    }
+
+    @Override
+    public long rootAddress() {
+        return store.root;
+    }
+
+    @Override
+    public int tag() {
+        return tag;
+    }
+
+    @Override
+    public boolean supports(MmuFlags flags) {
+        return format.supports(flags) && (flags.bits() & refused.bits()) == 0;
+    }
+
+    @Override
+    public boolean supports(PageSize size) {
+        return format.supports(size);
+    }
+
+    @Override
+    public void map(long vaddr, long paddr, PageSize size, MmuFlags flags) {
+        Objects.requireNonNull(size, "size");
+        Objects.requireNonNull(flags, "flags");
+        long stamp = lockForChange();
+        try {
+            requireAligned("vaddr", vaddr, size);
+            requireAligned("paddr", paddr, size);
+            requireRange(vaddr, size.bytes());
+            requirePhysical(paddr, size.bytes());
+            requireSupported(flags);
+            if (!supports(size)) {
+                throw new PagingException(
+                        PagingError.NOT_SUPPORTED, "size=" + size + " is no leaf of " + format);
+            }
+            mapper.mapRange(
+                    vaddr, paddr, size.bytes(), flags, HugePages.ALLOWED, OnExisting.ERROR);
+        } finally {
+            lock.unlockWrite(stamp);
+        }
+    }
+
+    @Override
+    public PageSize remap(long vaddr, long paddr, MmuFlags flags) {
+        Objects.requireNonNull(flags, "flags");
+        long stamp = lockForChange();
+        try {
+            requireRange(vaddr, 1);
+            requireSupported(flags);
+            find(vaddr);
+            PageSize size = pageSize(format, foundHeight);
+            requireAligned("paddr", paddr, size);
+            requirePhysical(paddr, size.bytes());
+            long next =
+                    format.leafAttributes[foundHeight][flags.bits()]
+                            | format.addressField(paddr);
+            store.putLeaf(
+                    foundEntry,
+                    foundHeight,
+                    vaddr,
+                    foundRaw,
+                    next,
+                    /* stale= */ true,
+                    /* hidden= */ false);
+            store.finish();
+            return size;
+        } finally {
+            lock.unlockWrite(stamp);
+        }
+    }
+
+    @Override
+    public PageSize protect(long vaddr, MmuFlags flags) {
+        Objects.requireNonNull(flags, "flags");
+        long stamp = lockForChange();
+        try {
+            requireRange(vaddr, 1);
+            requireSupported(flags);
+            find(vaddr);
+            PageSize size = pageSize(format, foundHeight);
+            editor.run(Edit.PROTECT, flags.bits(), size.alignDown(vaddr), size.bytes());
+            return size;
+        } finally {
+            lock.unlockWrite(stamp);
+        }
+    }
+
+    @Override
+    public PageMapping unmap(long vaddr) {
+        long stamp = lockForChange();
+        try {
+            requireRange(vaddr, 1);
+            find(vaddr);
+            PageSize size = pageSize(format, foundHeight);
+            var mapping =
+                    new PageMapping(
+                            format.leafAddress(foundHeight, foundRaw),
+                            MmuFlags.of(format.flagBits(foundHeight, foundRaw)),
+                            size);
+            editor.run(Edit.UNMAP, 0, size.alignDown(vaddr), size.bytes());
+            return mapping;
+        } finally {
+            lock.unlockWrite(stamp);
+        }
+    }
+
+    @Override
+    public PageMapping query(long vaddr) {
+        long stamp = lock.readLock();
+        try {
+            requireOpen();
+            if (isInRange(vaddr)) {
+                long table = store.root;
+                for (int height = format.rootHeight; ; height--) {
+                    long raw = store.read(entry(table, height, vaddr));
+                    if (!format.isPresent(height, raw)) {
+                        break;
+                    }
+                    if (format.isLeaf(height, raw)) {
+                        PageSize size = pageSize(format, height);
+                        return new PageMapping(
+                                format.leafAddress(height, raw) | (vaddr & (size.bytes() - 1)),
+                                MmuFlags.of(format.flagBits(height, raw)),
+                                size);
+                    }
+                    table = format.address(raw);
+                }
+            }
+            throw PagingException.notMapped(vaddr);
+        } finally {
+            lock.unlockRead(stamp);
+        }
+    }
+
+    @Override
+    public long translate(long vaddr) {
+        long stamp = lock.tryOptimisticRead();
+        if (stamp != 0) {
+            long paddr = lookUp(vaddr);
+            if (lock.validate(stamp)) {
+                return paddr;
+            }
+        }
+        stamp = lock.readLock();
+        try {
+            return lookUp(vaddr);
+        } finally {
+            lock.unlockRead(stamp);
+        }
+    }
+
+    /// Finds what an address translates to. Without the lock the tables may change under it: then
+    /// the answer is wrong, but no address outside memory is read.
+    private long lookUp(long vaddr) {
+        requireOpen();
+        if (!isInRange(vaddr)) {
+            return NO_TRANSLATION;
+        }
+        long table = store.root;
+        for (int height = format.rootHeight; height >= 0; height--) {
+            long entry = entry(table, height, vaddr);
+            if (height != format.rootHeight && !store.holds(table)) {
+                return NO_TRANSLATION;
+            }
+            long raw = store.read(entry);
+            if (!format.isPresent(height, raw)) {
+                return NO_TRANSLATION;
+            }
+            if (format.isLeaf(height, raw)) {
+                long inside = (1L << format.shifts[height]) - 1;
+                return format.leafAddress(height, raw) | (vaddr & inside);
+            }
+            table = format.address(raw);
+        }
+        return NO_TRANSLATION;
+    }
+
+    @Override
+    public void mapRange(
+            long vaddr,
+            long paddr,
+            long sizeBytes,
+            MmuFlags flags,
+            HugePages huge,
+            OnExisting existing) {
+        Objects.requireNonNull(flags, "flags");
+        Objects.requireNonNull(huge, "huge");
+        Objects.requireNonNull(existing, "existing");
+        long stamp = lockForChange();
+        try {
+            requireAligned("vaddr", vaddr, PageSize.SIZE_4K);
+            requireAligned("paddr", paddr, PageSize.SIZE_4K);
+            requireAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
+            requireRange(vaddr, sizeBytes);
+            requirePhysical(paddr, sizeBytes);
+            requireSupported(flags);
+            if (sizeBytes != 0) {
+                mapper.mapRange(vaddr, paddr, sizeBytes, flags, huge, existing);
+            }
+        } finally {
+            lock.unlockWrite(stamp);
+        }
+    }
+
+    @Override
+    public void mapPages(
+            long vaddr, long[] paddrs, int from, int count, MmuFlags flags, OnExisting existing) {
+        Objects.checkFromIndexSize(from, count, paddrs.length);
+        Objects.requireNonNull(flags, "flags");
+        Objects.requireNonNull(existing, "existing");
+        long stamp = lockForChange();
+        try {
+            requireAligned("vaddr", vaddr, PageSize.SIZE_4K);
+            long together = 0;
+            for (int i = from; i < from + count; i++) {
+                together |= paddrs[i];
+            }
+            if (!PageSize.SIZE_4K.isAligned(together)) {
+                for (int i = from; i < from + count; i++) {
+                    requireAligned("paddrs[" + i + "]", paddrs[i], PageSize.SIZE_4K);
+                }
+            }
+            requireRange(vaddr, (long) count << PageSize.BASE_SHIFT);
+            if (format.isBeyondPhysical(together)) {
+                for (int i = from; i < from + count; i++) {
+                    requirePhysical(paddrs[i], PageSize.BASE_BYTES);
+                }
+            }
+            requireSupported(flags);
+            if (count != 0) {
+                mapper.mapPages(vaddr, paddrs, from, count, flags, existing);
+            }
+        } finally {
+            lock.unlockWrite(stamp);
+        }
+    }
+
+    @Override
+    public void unmapRange(long vaddr, long sizeBytes) {
+        edit(Edit.UNMAP, vaddr, sizeBytes, null);
+    }
+
+    @Override
+    public void protectRange(long vaddr, long sizeBytes, MmuFlags flags) {
+        edit(Edit.PROTECT, vaddr, sizeBytes, Objects.requireNonNull(flags, "flags"));
+    }
+
+    @Override
+    public void writeProtectRange(long vaddr, long sizeBytes) {
+        edit(Edit.WRITE_PROTECT, vaddr, sizeBytes, null);
+    }
+
+    private void edit(Edit what, long vaddr, long sizeBytes, @Nullable MmuFlags flags) {
+        long stamp = lockForChange();
+        try {
+            requireAligned("vaddr", vaddr, PageSize.SIZE_4K);
+            requireAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
+            requireRange(vaddr, sizeBytes);
+            if (flags != null) {
+                requireSupported(flags);
+            }
+            if (sizeBytes != 0) {
+                editor.run(what, flags == null ? 0 : flags.bits(), vaddr, sizeBytes);
+            }
+        } finally {
+            lock.unlockWrite(stamp);
+        }
+    }
+
+    @Override
+    public void forEachLeaf(long vaddr, long sizeBytes, LeafVisitor visitor) {
+        Objects.requireNonNull(visitor, "visitor");
+        var leaves = new LeafList();
+        long stamp = lock.readLock();
+        try {
+            requireOpen();
+            requireAligned("vaddr", vaddr, PageSize.SIZE_4K);
+            requireAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
+            requireRange(vaddr, sizeBytes);
+            collect(store.root, format.rootHeight, vaddr, sizeBytes, leaves);
+        } finally {
+            lock.unlockRead(stamp);
+        }
+        for (int i = 0; i < leaves.count; i++) {
+            int height = leaves.heights[i];
+            long raw = leaves.raws[i];
+            visitor.leaf(
+                    leaves.vaddrs[i],
+                    format.leafAddress(height, raw),
+                    pageSize(format, height),
+                    MmuFlags.of(format.flagBits(height, raw)));
+        }
+    }
+
+    private void collect(long table, int height, long vaddr, long size, LeafList leaves) {
+        long slot = 1L << format.shifts[height];
+        long left = size;
+        for (long at = vaddr; left != 0; ) {
+            long part = Math.min(left, slot - (at & (slot - 1)));
+            long raw = store.read(entry(table, height, at));
+            if (format.isPresent(height, raw)) {
+                if (format.isLeaf(height, raw)) {
+                    leaves.add(at & -slot, raw, height);
+                } else {
+                    collect(format.address(raw), height - 1, at, part, leaves);
+                }
+            }
+            at += part;
+            left -= part;
+        }
+    }
+
+    @Override
+    public boolean hardwareWalk(long vaddr, AccessKind access, WalkResult result) {
+        requireOpen();
+        return walker.walk(vaddr, access, Privilege.SUPERVISOR, result, null);
+    }
+
+    @Override
+    public PageWalk explain(long vaddr, AccessKind access) {
+        requireOpen();
+        var steps = new ArrayList<PageWalk.Step>();
+        var result = new WalkResult();
+        boolean found = walker.walk(vaddr, access, Privilege.SUPERVISOR, result, steps);
+        return found
+                ? new PageWalk(vaddr, access, steps, mapping(result), null)
+                : new PageWalk(
+                        vaddr, access, steps, null, new PageFault(vaddr, access, result.cause));
+    }
+
+    private static PageMapping mapping(WalkResult result) {
+        PageSize size = PageSize.SIZE_4K;
+        for (PageSize candidate : PageSize.values()) {
+            if (candidate.shift() <= result.leafShift) {
+                size = candidate;
+            }
+        }
+        return new PageMapping(result.paddr, MmuFlags.of(result.flagBits), size);
+    }
+
+    @Override
+    public long tableFrames() {
+        return closed ? 0 : store.tableFrames();
+    }
+
+    @Override
+    public void close() {
+        long stamp = lock.writeLock();
+        try {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            store.close();
+        } finally {
+            lock.unlockWrite(stamp);
+        }
+        onClose.run();
+    }
+
+    /// The format's name, the root and the tag.
+    @Override
+    public String toString() {
+        return format + " root=0x" + Long.toHexString(store.root) + " tag=" + tag;
+    }
+
+    static PageSize pageSize(PagingFormat format, int height) {
+        return switch (format.shifts[height]) {
+            case 12 -> PageSize.SIZE_4K;
+            case 21 -> PageSize.SIZE_2M;
+            case 30 -> PageSize.SIZE_1G;
+            default ->
+                    throw new PagingException(
+                            PagingError.NOT_SUPPORTED,
+                            "a leaf of 2^" + format.shifts[height] + " bytes was put in by hand");
+        };
+    }
+
+    private void find(long vaddr) {
+        long table = store.root;
+        for (int height = format.rootHeight; ; height--) {
+            long entry = entry(table, height, vaddr);
+            long raw = store.read(entry);
+            if (!format.isPresent(height, raw)) {
+                throw PagingException.notMapped(vaddr);
+            }
+            if (format.isLeaf(height, raw)) {
+                foundEntry = entry;
+                foundRaw = raw;
+                foundHeight = height;
+                return;
+            }
+            table = format.address(raw);
+        }
+    }
+
+    private long entry(long table, int height, long vaddr) {
+        return table + (long) format.index(height, vaddr) * Long.BYTES;
+    }
+
+    private boolean isInRange(long vaddr) {
+        return Long.compareUnsigned(vaddr - firstAddress, lastAddress - firstAddress) <= 0;
+    }
+
+    private long lockForChange() {
+        long stamp = lock.writeLock();
+        if (closed) {
+            lock.unlockWrite(stamp);
+            throw closedException();
+        }
+        return stamp;
+    }
+
+    private void requireOpen() {
+        if (closed) {
+            throw closedException();
+        }
+    }
+
+    private static PagingException closedException() {
+        return new PagingException(PagingError.BAD_STATE, "the page table is closed");
+    }
+
+    private static void requireAligned(String name, long value, PageSize size) {
+        if (!size.isAligned(value)) {
+            throw PagingException.notAligned(name, value, size);
+        }
+    }
+
+    private void requireRange(long vaddr, long sizeBytes) {
+        boolean inside =
+                sizeBytes == 0
+                        || (isInRange(vaddr)
+                                && Long.compareUnsigned(sizeBytes - 1, lastAddress - vaddr) <= 0);
+        if (!inside) {
+            throw PagingException.outOfRange(
+                    "vaddr",
+                    vaddr,
+                    "with size=0x"
+                            + Long.toHexString(sizeBytes)
+                            + " leaves 0x"
+                            + Long.toHexString(firstAddress)
+                            + "..0x"
+                            + Long.toHexString(lastAddress));
+        }
+    }
+
+    private void requirePhysical(long paddr, long sizeBytes) {
+        long limit = 1L << format.physicalBits();
+        boolean inside =
+                sizeBytes == 0
+                        || (Long.compareUnsigned(paddr, limit) < 0
+                                && Long.compareUnsigned(sizeBytes, limit - paddr) <= 0);
+        if (!inside) {
+            throw PagingException.outOfRange(
+                    "paddr",
+                    paddr,
+                    "with size=0x"
+                            + Long.toHexString(sizeBytes)
+                            + " is wider than "
+                            + format.physicalBits()
+                            + " bits");
+        }
+    }
+
+    private void requireSupported(MmuFlags flags) {
+        if (!supports(flags)) {
+            throw new PagingException(
+                    PagingError.NOT_SUPPORTED, "flags=" + flags + " cannot be a leaf of " + format);
+        }
+    }
+
+    /// The leaves of a range at one moment.
+    private static final class LeafList {
+        private long[] vaddrs = new long[16];
+        private long[] raws = new long[16];
+        private byte[] heights = new byte[16];
+        private int count;
+
+        void add(long vaddr, long raw, int height) {
+            if (count == vaddrs.length) {
+                vaddrs = Arrays.copyOf(vaddrs, 2 * count);
+                raws = Arrays.copyOf(raws, 2 * count);
+                heights = Arrays.copyOf(heights, 2 * count);
+            }
+            vaddrs[count] = vaddr;
+            raws[count] = raw;
+            heights[count++] = (byte) height;
+        }
+    }
+}
