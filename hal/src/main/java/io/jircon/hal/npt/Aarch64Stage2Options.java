@@ -65,12 +65,12 @@ public record Aarch64Stage2Options(
         }
     }
 
-    /// The same with another width, and the start level that makes the fewest levels.
+    /// The same with another width, and the greatest of start levels 0 and 1 that reaches it.
     ///
     /// @param bits 32 to 48
     /// @return a new value
     public Aarch64Stage2Options withIpaBits(int bits) {
-        int level = bits <= 34 ? 2 : bits <= 43 ? 1 : 0;
+        int level = bits <= 43 ? 1 : 0;
         return new Aarch64Stage2Options(bits, level, physicalBits, flags, xnx, forceWriteBack);
     }
 

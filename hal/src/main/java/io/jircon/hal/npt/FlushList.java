@@ -43,8 +43,9 @@ final class FlushList {
         }
     }
 
-    void flushAll() {
+    /// Tells the TLBs that the table is no more.
+    void release() {
         count = 0;
-        invalidator.flushAll(tag);
+        invalidator.release(tag);
     }
 }

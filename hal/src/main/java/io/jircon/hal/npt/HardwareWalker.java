@@ -128,6 +128,9 @@ final class HardwareWalker {
             if (sets && marksPointers) {
                 markPointers(vaddr, height);
             }
+            if (access != AccessKind.WRITE && (raw & format.dirtyMask) != format.dirtyValue) {
+                rights &= ~MmuFlags.WRITE_BIT; // the first store must walk, to mark the leaf
+            }
             int shift = format.shifts[height];
             result.paddr = format.leafAddress(height, raw) | (vaddr & ((1L << shift) - 1));
             result.leafShift = shift;

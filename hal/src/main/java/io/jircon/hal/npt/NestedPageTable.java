@@ -39,7 +39,6 @@ public final class NestedPageTable implements PageTableTrait {
     private final long lastAddress;
     private final MmuFlags refused;
     private final int tag;
-    private final Runnable onClose;
     private final TableStore store;
     private final RangeMapper mapper;
     private final RangeEditor editor;
@@ -75,8 +74,7 @@ public final class NestedPageTable implements PageTableTrait {
                 tag,
                 format.lowestAddress(),
                 format.isSignExtended() ? -1L : format.lowestAddress() + size(format) - 1,
-                MmuFlags.NONE,
-                () -> {});
+                MmuFlags.NONE);
     }
 
     /// Makes an empty table over a part of the format's addresses.
@@ -89,7 +87,6 @@ public final class NestedPageTable implements PageTableTrait {
     /// @param firstAddress the lowest address that can be mapped, page aligned
     /// @param lastAddress the highest address that can be mapped, the last byte of a page
     /// @param refused flags that the table does not support although the format does
-    /// @param onClose called once when the table is closed, after its tables were freed
     /// @throws PagingException NO_MEMORY when there is no frame for the root
     NestedPageTable(
             PagingFormat format,
@@ -99,14 +96,12 @@ public final class NestedPageTable implements PageTableTrait {
             int tag,
             long firstAddress,
             long lastAddress,
-            MmuFlags refused,
-            Runnable onClose) {
+            MmuFlags refused) {
         this.format = Objects.requireNonNull(format, "format");
         this.firstAddress = firstAddress;
         this.lastAddress = lastAddress;
         this.refused = refused;
         this.tag = tag;
-        this.onClose = onClose;
         store = new TableStore(format, memory, frames, new FlushList(invalidator, tag));
         mapper = new RangeMapper(store);
         editor = new RangeEditor(store);
@@ -491,7 +486,6 @@ public final class NestedPageTable implements PageTableTrait {
         } finally {
             lock.unlockWrite(stamp);
         }
-        onClose.run();
     }
 
     /// The format's name, the root and the tag.

@@ -130,7 +130,7 @@ final class TableStore {
     /// Frees every table. No walker may start any more.
     void close() {
         retireBelow(root, format.rootHeight, format.rootEntries());
-        flushes.flushAll();
+        flushes.release();
         finish();
         frames.freeContiguous(root, tableFrames);
         tableFrames = 0;
