@@ -4,4 +4,9 @@ module io.jircon.hal.unix {
     requires static com.google.errorprone.annotations;
     requires static transitive org.jspecify;
     requires transitive io.jircon.hal;
+
+    exports io.jircon.hal.unix;
+
+    provides io.jircon.hal.HalProvider with
+            io.jircon.hal.unix.UnixFileProvider;
 }

@@ -31,6 +31,6 @@ public interface HalProvider {
     /// @return a machine that the caller closes
     /// @throws PagingException NOT_SUPPORTED when it cannot be used here or does not know a
     ///   setting; OUT_OF_RANGE, NOT_ALIGNED for a bad base or size; NO_MEMORY, SYSTEM when the host
-    ///   refuses
+    ///   refuses; BAD_STATE when a file that a setting names is in use, damaged or foreign
     Hal create(HalConfig config);
 }

@@ -1,0 +1,203 @@
+package io.jircon.hal.unix;
+
+import io.jircon.hal.HalConfig;
+import io.jircon.hal.PagingError;
+import io.jircon.hal.PagingException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Set;
+import java.util.zip.CRC32C;
+
+/// A frame file that outlives the machine: one header page, then the frames.
+///
+/// ```
+///   0      8        12      16          24           32      36             4096
+/// | magic | version | zero | memoryBase | memoryBytes | crc  | zero ...      | frames ...
+/// ```
+///
+/// Little-endian; crc is the CRC-32C of the 32 bytes before it. The file is sparse. What a frame
+/// holds is kept; which frames were handed out is not: a machine that opens the file starts with
+/// all of them free. The file is locked against other processes and machines while it is open.
+final class UnixFileStore implements AutoCloseable {
+    static final int HEADER_BYTES = 4096;
+
+    private static final long MAGIC = 0x4d52_464e_4f43_524aL; // "JRCONFRM" as bytes
+    private static final int VERSION = 1;
+    private static final int CHECKED_BYTES = 32;
+
+    private final FileChannel channel;
+    private final Arena arena;
+    private final MemorySegment segment;
+
+    private UnixFileStore(FileChannel channel, Arena arena, MemorySegment segment) {
+        this.channel = channel;
+        this.arena = arena;
+        this.segment = segment;
+    }
+
+    /// Opens a frame file, or makes it when there is none or it is empty.
+    ///
+    /// @param file its path
+    /// @param config base and size of the memory; those of an existing file must be the same
+    /// @return the store, which the caller closes
+    /// @throws PagingException BAD_STATE when the file is in use, damaged, foreign, or of another
+    ///   base or size: the message says which and the file is left alone; NO_MEMORY when the host
+    ///   refuses the memory; SYSTEM for other errors of the host
+    static UnixFileStore open(Path file, HalConfig config) {
+        FileChannel channel;
+        try {
+            channel =
+                    FileChannel.open(
+                            file,
+                            Set.of(
+                                    StandardOpenOption.CREATE,
+                                    StandardOpenOption.READ,
+                                    StandardOpenOption.WRITE,
+                                    StandardOpenOption.SPARSE));
+        } catch (IOException failed) {
+            throw system(file, "cannot be opened", failed);
+        }
+        var arena = Arena.ofShared();
+        try {
+            lock(file, channel);
+            if (channel.size() == 0) {
+                writeHeader(channel, config);
+            } else {
+                checkHeader(file, channel, config);
+            }
+            MemorySegment segment = map(file, channel, config.memoryBytes(), arena);
+            return new UnixFileStore(channel, arena, segment);
+        } catch (IOException failed) {
+            abandon(arena, channel, failed);
+            throw system(file, "cannot be read or written", failed);
+        } catch (RuntimeException | Error failed) {
+            abandon(arena, channel, failed);
+            throw failed;
+        }
+    }
+
+    MemorySegment segment() {
+        return segment;
+    }
+
+    /// Forces the frames and the file's own data to storage.
+    void flush() {
+        try {
+            segment.force();
+            channel.force(/* metaData= */ true);
+        } catch (IOException | UncheckedIOException failed) {
+            throw new PagingException(PagingError.SYSTEM, "the frame file cannot flush", failed);
+        }
+    }
+
+    @Override
+    public void close() {
+        if (!arena.scope().isAlive()) {
+            return;
+        }
+        arena.close();
+        try {
+            channel.close();
+        } catch (IOException failed) {
+            throw new PagingException(PagingError.SYSTEM, "the frame file cannot close", failed);
+        }
+    }
+
+    private static void lock(Path file, FileChannel channel) throws IOException {
+        try {
+            if (channel.tryLock() == null) {
+                throw refused(file, "is in use by another process");
+            }
+        } catch (OverlappingFileLockException taken) {
+            throw refused(file, "is in use by another machine of this process");
+        }
+    }
+
+    private static MemorySegment map(Path file, FileChannel channel, long bytes, Arena arena) {
+        try {
+            return channel.map(FileChannel.MapMode.READ_WRITE, HEADER_BYTES, bytes, arena);
+        } catch (IOException | OutOfMemoryError failed) {
+            throw new PagingException(
+                    PagingError.NO_MEMORY,
+                    "file=" + file + " cannot be mapped with memoryBytes=" + bytes,
+                    failed);
+        }
+    }
+
+    private static void writeHeader(FileChannel channel, HalConfig config) throws IOException {
+        ByteBuffer header = ByteBuffer.allocate(HEADER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        header.putLong(MAGIC).putInt(VERSION).putInt(0);
+        header.putLong(config.memoryBase()).putLong(config.memoryBytes());
+        header.putInt(crc(header)).rewind();
+        // The length first: a file with a good header then always has all its frames.
+        ByteBuffer lastByte = ByteBuffer.allocate(1);
+        channel.write(lastByte, HEADER_BYTES + config.memoryBytes() - 1);
+        while (header.hasRemaining()) {
+            channel.write(header, header.position());
+        }
+        channel.force(/* metaData= */ true);
+    }
+
+    private static void checkHeader(Path file, FileChannel channel, HalConfig config)
+            throws IOException {
+        ByteBuffer header = ByteBuffer.allocate(HEADER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        while (header.hasRemaining() && channel.read(header, header.position()) > 0) {}
+        if (header.position() < HEADER_BYTES || header.getLong(0) != MAGIC) {
+            throw refused(file, "is not a frame file");
+        }
+        if (header.getInt(CHECKED_BYTES) != crc(header)) {
+            throw refused(file, "is damaged: the header's checksum is wrong");
+        }
+        if (header.getInt(8) != VERSION) {
+            throw refused(file, "has version=" + header.getInt(8) + ", known is " + VERSION);
+        }
+        long base = header.getLong(16);
+        long bytes = header.getLong(24);
+        if (base != config.memoryBase() || bytes != config.memoryBytes()) {
+            throw refused(
+                    file,
+                    String.format(
+                            "holds memoryBase=0x%x memoryBytes=%d, wanted are 0x%x and %d",
+                            base, bytes, config.memoryBase(), config.memoryBytes()));
+        }
+        if (channel.size() != HEADER_BYTES + bytes) {
+            throw refused(
+                    file,
+                    "is damaged: its length="
+                            + channel.size()
+                            + " is not "
+                            + (HEADER_BYTES + bytes));
+        }
+    }
+
+    private static int crc(ByteBuffer header) {
+        var crc = new CRC32C();
+        crc.update(header.slice(0, CHECKED_BYTES));
+        return (int) crc.getValue();
+    }
+
+    private static void abandon(Arena arena, FileChannel channel, Throwable first) {
+        arena.close();
+        try {
+            channel.close();
+        } catch (IOException second) {
+            first.addSuppressed(second);
+        }
+    }
+
+    private static PagingException refused(Path file, String why) {
+        return new PagingException(PagingError.BAD_STATE, "file=" + file + " " + why);
+    }
+
+    private static PagingException system(Path file, String what, IOException cause) {
+        return new PagingException(PagingError.SYSTEM, "file=" + file + " " + what, cause);
+    }
+}
