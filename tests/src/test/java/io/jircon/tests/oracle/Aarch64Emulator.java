@@ -10,9 +10,9 @@ import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
 
-/// QEMU's AArch64 machine: `AT S12E1R/W` gives address, memory attribute and shareability in `PAR_EL1`; fetches run at
-/// EL1 for one instruction. Stage 1 is off and `HCR_EL2.DC` makes it Normal Write-Back, so that `PAR_EL1` shows stage 2
-/// alone.
+/// QEMU's AArch64 machine: `AT S12E1R/W` gives address, memory attribute and shareability in
+/// `PAR_EL1`; fetches run at EL1 for one instruction. Stage 1 is off and `HCR_EL2.DC` makes it
+/// Normal Write-Back, so that `PAR_EL1` shows stage 2 alone.
 final class Aarch64Emulator extends EmulatedMmu {
     private static final String QEMU = "qemu-system-aarch64";
     private static final long RAM_BASE = 0x4000_0000L;
@@ -78,14 +78,26 @@ final class Aarch64Emulator extends EmulatedMmu {
             }
             HostTools.run(
                     List.of(
-                            tool(QEMU), "-machine",
+                            tool(QEMU),
+                            "-machine",
                             "virt,virtualization=on,secure=off,gic-version=2,memory-backend=ram",
-                            "-cpu", cpu, "-m", (RAM_BYTES >> 20) + "M",
+                            "-cpu",
+                            cpu,
+                            "-m",
+                            (RAM_BYTES >> 20) + "M",
                             "-object",
                             "memory-backend-file,id=ram,share=on,size=%dM,mem-path=%s"
                                     .formatted(RAM_BYTES >> 20, ram.file()),
-                            "-display", "none", "-serial", "none", "-monitor", "none", "-net", "none",
-                            "-device", "loader,addr=0x%x,cpu-num=0".formatted(program)));
+                            "-display",
+                            "none",
+                            "-serial",
+                            "none",
+                            "-monitor",
+                            "none",
+                            "-net",
+                            "none",
+                            "-device",
+                            "loader,addr=0x%x,cpu-num=0".formatted(program)));
             if (ram.word(program + PARAMETERS + 56) != DONE) {
                 throw new IOException(
                         "the AArch64 guest did not finish: marker=0x%x, early ESR=0x%x"
@@ -128,7 +140,9 @@ final class Aarch64Emulator extends EmulatedMmu {
                     : Answer.fault(faultStatus(esrOfEl1) + " stage=1");
         }
         boolean samePage = record.get(WORD, 40) >>> 12 == probe.gpa() >>> 12;
-        if (exceptionClass == EC_INSTRUCTION_ABORT_LOWER && samePage && (esr & 0x3f) != FSC_EXTERNAL) {
+        if (exceptionClass == EC_INSTRUCTION_ABORT_LOWER
+                && samePage
+                && (esr & 0x3f) != FSC_EXTERNAL) {
             return Answer.fault(faultStatus(esr));
         }
         return Answer.ok(hpa, "executed");

@@ -16,8 +16,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 
-/// Bochs with VMX and EPT: a small guest touches each address. The host-physical address comes from the stamp that the
-/// load returns, so it is known for page-aligned probes of readable pages that lie in memory.
+/// Bochs with VMX and EPT: a small guest touches each address. The host-physical address comes from
+/// the stamp that the load returns, so it is known for page-aligned probes of readable pages that
+/// lie in memory.
 ///
 /// Bochs has 40 physical address bits: addresses from 1 TiB up cannot be asked.
 final class BochsEmulator extends EmulatedMmu {
@@ -96,7 +97,9 @@ final class BochsEmulator extends EmulatedMmu {
                                     .formatted(
                                             records,
                                             RECORDS,
-                                            Math.max(RECORD_BYTES, (long) probes.size() * RECORD_BYTES)),
+                                            Math.max(
+                                                    RECORD_BYTES,
+                                                    (long) probes.size() * RECORD_BYTES)),
                             "writemem \"%s\" 0x%x 0x%x".formatted(state, STATE, STATE_BYTES),
                             "quit"));
             HostTools.run(
@@ -123,8 +126,8 @@ final class BochsEmulator extends EmulatedMmu {
         }
     }
 
-    /// The display of the distribution's Bochs listens on a port; a network namespace of its own keeps that port off the
-    /// host.
+    /// The display of the distribution's Bochs listens on a port; a network namespace of its own
+    /// keeps that port off the host.
     private static List<String> isolation() throws IOException {
         return HostTools.find("unshare")
                 .map(unshare -> List.of(unshare.toString(), "--map-root-user", "--net"))
@@ -147,7 +150,8 @@ final class BochsEmulator extends EmulatedMmu {
     /// Writes header, chunk table, records and memory to a disk that the guest loads by itself.
     ///
     /// @return the disk's size in sectors, a whole number of cylinders
-    private long writeDisk(Path disk, PhysicalMemory memory, List<Probe> probes) throws IOException {
+    private long writeDisk(Path disk, PhysicalMemory memory, List<Probe> probes)
+            throws IOException {
         long recordSectors = sectorsOf((long) probes.size() * RECORD_BYTES);
         long memorySectors = sectorsOf(memory.sizeBytes());
         long firstData = 2;
@@ -160,14 +164,19 @@ final class BochsEmulator extends EmulatedMmu {
                                 StandardOpenOption.READ,
                                 StandardOpenOption.WRITE);
                 Arena arena = Arena.ofConfined()) {
-            MemorySegment bytes = channel.map(FileChannel.MapMode.READ_WRITE, 0, total * SECTOR, arena);
+            MemorySegment bytes =
+                    channel.map(FileChannel.MapMode.READ_WRITE, 0, total * SECTOR, arena);
             long[] header = {DISK_MAGIC, eptp, probes.size(), 2, 0, 1, 1};
             for (int i = 0; i < header.length; i++) {
                 bytes.set(WORD, 8L * i, header[i]);
             }
             long[] chunks = {
-                RECORDS, firstData, recordSectors,
-                memory.base(), firstData + recordSectors, memorySectors
+                RECORDS,
+                firstData,
+                recordSectors,
+                memory.base(),
+                firstData + recordSectors,
+                memorySectors
             };
             for (int i = 0; i < chunks.length; i++) {
                 bytes.set(WORD, SECTOR + 8L * i, chunks[i]);
@@ -209,7 +218,8 @@ final class BochsEmulator extends EmulatedMmu {
         long qualification = record.get(unaligned(), 40);
         long gpa = record.get(unaligned(), 48);
         if (status == 1) {
-            boolean wasRead = probe.access() != AccessKind.EXECUTE || record.get(unaligned(), 96) == 1;
+            boolean wasRead =
+                    probe.access() != AccessKind.EXECUTE || record.get(unaligned(), 96) == 1;
             boolean isStamp = PageSize.SIZE_4K.isAligned(probe.gpa()) && isPlausibleStamp(value);
             return Answer.ok(
                     wasRead && isStamp ? value : Answer.UNKNOWN, "val=" + Long.toHexString(value));

@@ -9,8 +9,8 @@ import org.junit.jupiter.api.Assumptions;
 final class Emulators {
     private Emulators() {}
 
-    /// Ends the calling test class where a tool is missing: as aborted with the list of what is missing, or, where the
-    /// system property `jircon.oracles` is `required`, as failed.
+    /// Ends the calling test class where a tool is missing: as aborted with the list of what is
+    /// missing, or, where the system property `jircon.oracles` is `required`, as failed.
     static void require() {
         Set<String> missing = new LinkedHashSet<>();
         for (EmulatedMmu emulator :

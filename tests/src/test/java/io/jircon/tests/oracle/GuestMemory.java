@@ -16,8 +16,7 @@ final class GuestMemory implements AutoCloseable {
     /// The guest program, its parameters and its records take the last 64 MiB.
     static final long PROGRAM_AREA_BYTES = 64L << 20;
 
-    static final ValueLayout.OfLong WORD =
-            ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
+    static final ValueLayout.OfLong WORD = ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final int PAGE = 4096;
 
     private final Path file;
@@ -34,7 +33,8 @@ final class GuestMemory implements AutoCloseable {
         }
     }
 
-    /// A directory that is memory where the host has one: the files are large, sparse and short-lived.
+    /// A directory that is memory where the host has one: the files are large, sparse and
+    /// short-lived.
     static Path fastDirectory() {
         Path shm = Path.of("/dev/shm");
         return Files.isWritable(shm) ? shm : Path.of(System.getProperty("java.io.tmpdir"));
@@ -74,9 +74,9 @@ final class GuestMemory implements AutoCloseable {
         copyStamped(memory, slice(memory.base(), memory.sizeBytes()));
     }
 
-    /// Copies physical memory and writes each page's own address into its first word where that is zero, so that a load
-    /// tells which frame it came from. A page-aligned address is a not-present entry in all three formats: a stamped
-    /// table translates as before.
+    /// Copies physical memory and writes each page's own address into its first word where that is
+    /// zero, so that a load tells which frame it came from. A page-aligned address is a not-present
+    /// entry in all three formats: a stamped table translates as before.
     static void copyStamped(PhysicalMemory memory, MemorySegment target) {
         MemorySegment source = memory.slice(memory.base(), memory.sizeBytes());
         MemorySegment zeros = MemorySegment.ofArray(new byte[PAGE]);

@@ -39,7 +39,8 @@ enum GuestProgram {
         Path directory = Files.createDirectories(Path.of("target", "guests"));
         Path binary = directory.resolve(source.getFileName() + ".bin").toAbsolutePath();
         if (Files.exists(binary)
-                && Files.getLastModifiedTime(binary).compareTo(Files.getLastModifiedTime(source)) > 0) {
+                && Files.getLastModifiedTime(binary).compareTo(Files.getLastModifiedTime(source))
+                        > 0) {
             return binary;
         }
         if (this == X86_64) {
@@ -54,7 +55,14 @@ enum GuestProgram {
         HostTools.run(assemble);
         HostTools.run(List.of(prefix + "ld", "-Ttext=0", "-e", "0", "-o", linked, object));
         HostTools.run(
-                List.of(prefix + "objcopy", "-O", "binary", "-j", ".text", linked, binary.toString()));
+                List.of(
+                        prefix + "objcopy",
+                        "-O",
+                        "binary",
+                        "-j",
+                        ".text",
+                        linked,
+                        binary.toString()));
         return binary;
     }
 }

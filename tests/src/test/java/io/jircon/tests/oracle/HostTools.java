@@ -15,14 +15,22 @@ final class HostTools {
 
     private HostTools() {}
 
-    /// The path of a program: the system property `jircon.tool.NAME`, the directory that the emulators' installer fills,
-    /// or the search path.
+    /// The path of a program: the system property `jircon.tool.NAME`, the directory that the
+    /// emulators' installer fills, or the search path.
     static Optional<Path> find(String name) {
         String chosen = System.getProperty("jircon.tool." + name);
         if (chosen != null) {
             return Optional.of(Path.of(chosen)).filter(Files::isExecutable);
         }
-        Path newer = Path.of(System.getProperty("user.home"), ".cache", "jircon", "emulators", "usr", "bin", name);
+        Path newer =
+                Path.of(
+                        System.getProperty("user.home"),
+                        ".cache",
+                        "jircon",
+                        "emulators",
+                        "usr",
+                        "bin",
+                        name);
         if (Files.isExecutable(newer)) {
             return Optional.of(newer);
         }
@@ -38,7 +46,8 @@ final class HostTools {
     /// Runs a program to its end.
     ///
     /// @return what it printed
-    /// @throws IOException when it cannot be started, fails, or takes too long; the message holds its output
+    /// @throws IOException when it cannot be started, fails, or takes too long; the message holds
+    ///   its output
     static String run(List<String> command) throws IOException {
         Path output = Files.createTempFile("jircon-tool", ".out");
         try {
@@ -56,7 +65,9 @@ final class HostTools {
             if (!ended || process.exitValue() != 0) {
                 throw new IOException(
                         command.getFirst()
-                                + (ended ? " exited with " + process.exitValue() : " did not end in time")
+                                + (ended
+                                        ? " exited with " + process.exitValue()
+                                        : " did not end in time")
                                 + ":\n"
                                 + text.lines().limit(40).reduce("", (a, b) -> a + b + "\n"));
             }

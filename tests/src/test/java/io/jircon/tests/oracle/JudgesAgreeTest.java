@@ -14,13 +14,15 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// The two judges against each other, over tables of random entries that no code of this project wrote: what the
-/// emulator says and what the manuals' rules say must be one. So neither can hide a mistake of the other when both
-/// judge the real page tables.
+/// The two judges against each other, over tables of random entries that no code of this project
+/// wrote: what the emulator says and what the manuals' rules say must be one. So neither can hide a
+/// mistake of the other when both judge the real page tables.
 class JudgesAgreeTest {
     private static final long BASE = 0x8000_0000L;
     private static final long BYTES = 4L << 20;
-    /// Tables lie in the lower half, zero frames in the upper one: a fetched frame must hold no code.
+
+    /// Tables lie in the lower half, zero frames in the upper one: a fetched frame must hold no
+    /// code.
     private static final int TABLE_PAGES = 48;
 
     private static final int PROBES = 4000;
@@ -79,15 +81,18 @@ class JudgesAgreeTest {
             Answer expected = strict.judge(memory, probes.get(i));
             allowed += expected.allowed() ? 1 : 0;
             if (!expected.agreesWith(answers.get(i))) {
-                differences.add(probes.get(i) + ": manual " + expected + ", emulator " + answers.get(i));
+                differences.add(
+                        probes.get(i) + ": manual " + expected + ", emulator " + answers.get(i));
             }
         }
-        assertEquals(List.of(), differences.stream().limit(10).toList(), differences.size() + " differ");
+        assertEquals(
+                List.of(), differences.stream().limit(10).toList(), differences.size() + " differ");
         assertTrue(allowed > PROBES / 50, allowed + " allowed probes say too little");
         assertTrue(allowed < PROBES, "no probe was refused");
     }
 
-    /// A fetch from a table would run whatever the entries mean as code: such a probe becomes a read.
+    /// A fetch from a table would run whatever the entries mean as code: such a probe becomes a
+    /// read.
     private static Probe harmless(StrictWalker strict, PhysicalMemory memory, Probe probe) {
         Answer answer = strict.judge(memory, probe);
         boolean leadsIntoTables = answer.allowed() && answer.hpa() - BASE < TABLE_PAGES * 4096L;
@@ -102,12 +107,12 @@ class JudgesAgreeTest {
     private static PhysicalMemory fill(SplittableRandom random, EntrySource source) {
         var memory = new PhysicalMemory(Arena.ofAuto().allocate(BYTES, 4096), BASE);
         for (long page = 0; page < TABLE_PAGES; page++) {
-            // The first word stays zero and becomes a stamp, so that a load from a table tells its frame too.
+            // The first word stays zero and becomes a stamp, so that a load from a table tells its
+            // frame too.
             for (long word = 1; word < 512; word++) {
                 long table = BASE + random.nextLong(TABLE_PAGES) * 4096;
                 long frame = BASE + BYTES / 2 + random.nextLong(BYTES / 2 / 4096) * 4096;
-                memory.writeLong(
-                        BASE + page * 4096 + word * 8, source.entry(random, table, frame));
+                memory.writeLong(BASE + page * 4096 + word * 8, source.entry(random, table, frame));
             }
         }
         // Bochs reaches the first two entries of the root only: they have to lead somewhere.
@@ -116,7 +121,8 @@ class JudgesAgreeTest {
         return memory;
     }
 
-    /// Random addresses, half of them within the width and many of them with few bits set in each index.
+    /// Random addresses, half of them within the width and many of them with few bits set in each
+    /// index.
     private static List<Probe> probes(SplittableRandom random, int width, int[] shifts) {
         var probes = new ArrayList<Probe>(PROBES);
         AccessKind[] kinds = AccessKind.values();

@@ -2,8 +2,9 @@ package io.jircon.tests.oracle;
 
 import java.util.SplittableRandom;
 
-/// Entries of the three formats with every bit at risk: mostly pointers and leaves, now and then a flipped bit anywhere
-/// but in the address, so that every rule of the walk is met and most walks still get somewhere.
+/// Entries of the three formats with every bit at risk: mostly pointers and leaves, now and then a
+/// flipped bit anywhere but in the address, so that every rule of the walk is met and most walks
+/// still get somewhere.
 final class RandomEntries {
     private RandomEntries() {}
 
@@ -30,7 +31,8 @@ final class RandomEntries {
             long shareability = new long[] {0, 2, 3}[random.nextInt(3)] << 8;
             long memAttr = new long[] {0, 1, 5, 10, 15}[random.nextInt(5)] << 2;
             long never = random.nextLong(2) << 54;
-            long leaf = alignedFrame(random, frame) | 0x400 | rights | shareability | memAttr | never;
+            long leaf =
+                    alignedFrame(random, frame) | 0x400 | rights | shareability | memAttr | never;
             return disturbed(random, leaf | (random.nextBoolean() ? 1 : 3), 0x0000_0000_0000_0403L);
         }
         return random.nextLong() & ~1L;
@@ -47,13 +49,16 @@ final class RandomEntries {
             long type = new long[] {0, 1, 4, 5, 6}[random.nextInt(5)] << 3;
             long leafBit = random.nextLong(2) << 7;
             return disturbed(
-                    random, alignedFrame(random, frame) | rights | type | leafBit, 0xfff0_0000_0000_0fffL);
+                    random,
+                    alignedFrame(random, frame) | rights | type | leafBit,
+                    0xfff0_0000_0000_0fffL);
         }
         return random.nextLong() & ~7L;
     }
 
-    /// Usually the frame; sometimes one that a huge leaf may name, sometimes one beyond memory. Bochs lets bit 12 of a
-    /// huge leaf pass, which the manual counts as reserved: no frame here has that bit alone below a huge alignment.
+    /// Usually the frame; sometimes one that a huge leaf may name, sometimes one beyond memory.
+    /// Bochs lets bit 12 of a huge leaf pass, which the manual counts as reserved: no frame here
+    /// has that bit alone below a huge alignment.
     private static long alignedFrame(SplittableRandom random, long frame) {
         return switch (random.nextInt(8)) {
             case 0, 1 -> 0x8000_0000L;

@@ -15,10 +15,12 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/// QEMU's RISC-V machine with the hypervisor extension: HLV, HSV and a real fetch in VS mode under `hgatp`.
+/// QEMU's RISC-V machine with the hypervisor extension: HLV, HSV and a real fetch in VS mode under
+/// `hgatp`.
 ///
-/// QEMU logs every walk of its own; the log names the record that the guest program reads before each probe, so each
-/// walk is tied to its probe and the host-physical address comes from the MMU itself.
+/// QEMU logs every walk of its own; the log names the record that the guest program reads before
+/// each probe, so each walk is tied to its probe and the host-physical address comes from the MMU
+/// itself.
 final class RiscvEmulator extends EmulatedMmu {
     private static final String QEMU = "qemu-system-riscv64";
     private static final long RAM_BASE = 0x8000_0000L;
@@ -58,10 +60,12 @@ final class RiscvEmulator extends EmulatedMmu {
         return List.of(QEMU);
     }
 
-    /// Whether the installed QEMU honours A and D switches and the whole width of a GPA: 7.2 does neither.
+    /// Whether the installed QEMU honours A and D switches and the whole width of a GPA: 7.2 does
+    /// neither.
     static boolean isStrict() throws IOException {
         Matcher version =
-                Pattern.compile("version (\\d+)").matcher(HostTools.run(List.of(tool(QEMU), "--version")));
+                Pattern.compile("version (\\d+)")
+                        .matcher(HostTools.run(List.of(tool(QEMU), "--version")));
         return version.find() && Integer.parseInt(version.group(1)) >= 8;
     }
 
@@ -85,14 +89,32 @@ final class RiscvEmulator extends EmulatedMmu {
             String cpu = "rv64,h=true" + ((flags & PBMTE) != 0 ? ",svpbmt=true" : "");
             HostTools.run(
                     List.of(
-                            tool(QEMU), "-machine", "virt,memory-backend=ram", "-cpu", cpu,
-                            "-m", (RAM_BYTES >> 20) + "M",
+                            tool(QEMU),
+                            "-machine",
+                            "virt,memory-backend=ram",
+                            "-cpu",
+                            cpu,
+                            "-m",
+                            (RAM_BYTES >> 20) + "M",
                             "-object",
                             "memory-backend-file,id=ram,share=on,size=%dM,mem-path=%s"
                                     .formatted(RAM_BYTES >> 20, ram.file()),
-                            "-display", "none", "-serial", "none", "-monitor", "none", "-net", "none",
-                            "-bios", "none", "-device", "loader,addr=0x%x,cpu-num=0".formatted(program),
-                            "-d", "mmu,guest_errors", "-D", log.toString()));
+                            "-display",
+                            "none",
+                            "-serial",
+                            "none",
+                            "-monitor",
+                            "none",
+                            "-net",
+                            "none",
+                            "-bios",
+                            "none",
+                            "-device",
+                            "loader,addr=0x%x,cpu-num=0".formatted(program),
+                            "-d",
+                            "mmu,guest_errors",
+                            "-D",
+                            log.toString()));
             if (ram.word(program + PARAMETERS + 32) != DONE) {
                 throw new IOException(
                         "the RISC-V guest did not finish: marker=0x%x, early cause=0x%x"
@@ -120,7 +142,8 @@ final class RiscvEmulator extends EmulatedMmu {
         }
     }
 
-    /// For each probe the address its last walk gave, or [Answer#UNKNOWN]. A write reads first: the last walk counts.
+    /// For each probe the address its last walk gave, or [Answer#UNKNOWN]. A write reads first: the
+    /// last walk counts.
     private static long[] readWalks(Path log, long records, List<Probe> probes) throws IOException {
         long[] translated = new long[probes.size()];
         java.util.Arrays.fill(translated, Answer.UNKNOWN);
@@ -145,7 +168,8 @@ final class RiscvEmulator extends EmulatedMmu {
                         boolean worked = walk.group(3).equals("0");
                         translated[current] =
                                 worked
-                                        ? Long.parseUnsignedLong(walk.group(4), 16) & -4096L | gpa & 4095
+                                        ? Long.parseUnsignedLong(walk.group(4), 16) & -4096L
+                                                | gpa & 4095
                                         : Answer.UNKNOWN;
                     }
                 }
@@ -166,7 +190,8 @@ final class RiscvEmulator extends EmulatedMmu {
         if (cause == 20 || cause == 21 || cause == 23) {
             return Answer.fault(
                     "guest-page-fault mcause=%d gpa=%x"
-                            .formatted(cause, record.get(WORD, 48) << 2 | record.get(WORD, 40) & 3));
+                            .formatted(
+                                    cause, record.get(WORD, 48) << 2 | record.get(WORD, 40) & 3));
         }
         if (cause == 1 || cause == 5 || cause == 7) {
             return translated == Answer.UNKNOWN

@@ -3,9 +3,9 @@ package io.jircon.tests.oracle;
 import io.jircon.hal.AccessKind;
 import io.jircon.hal.PhysicalMemory;
 
-/// The translation rules of the three manuals, written once more and from nothing but the manuals: slow, without a
-/// table format, a cursor or a flag type in common with the code under test. Section numbers are those of
-/// `npt-bits`, the project's extract.
+/// The translation rules of the three manuals, written once more and from nothing but the manuals:
+/// slow, without a table format, a cursor or a flag type in common with the code under test.
+/// Section numbers are those of `npt-bits`, the project's extract.
 sealed interface StrictWalker {
     /// What the manual says of one access.
     ///
@@ -67,7 +67,8 @@ sealed interface StrictWalker {
                 if ((rights & wanted) == 0) {
                     return Answer.fault("violation: rights");
                 }
-                return leafAnswer(entry & 0x000f_ffff_ffff_f000L, shift, probe.gpa(), "type=" + type);
+                return leafAnswer(
+                        entry & 0x000f_ffff_ffff_f000L, shift, probe.gpa(), "type=" + type);
             }
         }
     }

@@ -1,4 +1,5 @@
-/// Independent MMUs: emulators that nobody here wrote walk the page tables that this project builds.
+/// Independent MMUs: emulators that nobody here wrote walk the page tables that this project
+/// builds.
 ///
 /// [EmulatedMmu] is one such machine. It is handed physical memory, root registers and a list of
 /// [Probe]s, runs a small guest program (sources in `src/test/guests`) in the emulator, and gives
