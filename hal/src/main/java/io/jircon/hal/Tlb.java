@@ -136,7 +136,8 @@ final class Tlb {
         return (int) (vaddr >>> shift) & (sets - 1);
     }
 
-    private int find(int tag, long vaddr, int shift) {
+    /// The entry of just this tag, page and size, or NONE.
+    int find(int tag, long vaddr, int shift) {
         if (sets == 0) {
             return NONE;
         }
