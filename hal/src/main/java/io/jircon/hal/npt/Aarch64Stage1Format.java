@@ -52,6 +52,9 @@ record Aarch64Stage1Format(int physicalBits) implements EntryCodec {
                         | Aarch64.OUTPUT_ADDRESS.mask()
                         | Aarch64.SHAREABILITY.mask()
                         | ATTR_INDEX.mask();
+        boolean upper = half == FormatSpec.SignExtension.UPPER;
+        var tcr = new TcrEl1(upper ? 0 : vaBits, upper ? vaBits : 0, physicalBits);
+        spec.registers = (root, tag) -> List.of(new TtbrEl1(root, tag), tcr);
         return new PagingFormat(spec);
     }
 

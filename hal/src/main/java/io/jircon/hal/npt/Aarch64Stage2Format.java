@@ -59,6 +59,16 @@ record Aarch64Stage2Format(Aarch64Stage2Options options) implements EntryCodec {
                         | Aarch64.OUTPUT_ADDRESS.mask()
                         | Aarch64.SHAREABILITY.mask()
                         | MEM_ATTR.mask();
+        boolean setsAccess = options.flags().compareTo(AccessFlag.HARDWARE) >= 0;
+        boolean setsDirty = options.flags() == AccessFlag.HARDWARE_DIRTY;
+        var vtcr =
+                new VtcrEl2(
+                        options.ipaBits(),
+                        options.startLevel(),
+                        options.physicalBits(),
+                        setsAccess,
+                        setsDirty);
+        spec.registers = (root, tag) -> List.of(new VttbrEl2(root, tag), vtcr);
         return new PagingFormat(spec);
     }
 

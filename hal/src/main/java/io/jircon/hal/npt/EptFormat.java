@@ -64,6 +64,14 @@ record EptFormat(EptOptions options) implements EntryCodec {
             spec.accessedUpdate = FormatSpec.FlagUpdate.HARDWARE;
             spec.dirtyUpdate = FormatSpec.FlagUpdate.HARDWARE;
         }
+        spec.registers =
+                (root, tag) ->
+                        List.of(
+                                new Eptp(
+                                        root,
+                                        options.levels(),
+                                        options.accessedDirty(),
+                                        /* writeBack= */ true));
         return new PagingFormat(spec);
     }
 

@@ -1,6 +1,7 @@
 package io.jircon.hal.npt;
 
 import io.jircon.hal.FaultCause;
+import java.util.List;
 
 /// The numbers that make a [PagingFormat], filled in by the architecture classes of this package.
 /// Masks that are left 0 switch off what they describe.
@@ -79,10 +80,19 @@ final class FormatSpec {
     /// A valid entry in which one of these bits changes must be made invalid and flushed first.
     long breakMask;
 
+    /// The registers that make a processor use a table of this format.
+    Registers registers = (root, tag) -> List.of();
+
     FormatSpec(String name, EntryCodec codec, String... levelNames) {
         this.name = name;
         this.codec = codec;
         this.levelNames = levelNames;
+    }
+
+    /// Makes register values for a root and a tag.
+    @FunctionalInterface
+    interface Registers {
+        List<RootRegister> of(long root, int tag);
     }
 
     /// What stands above the width of an input address.

@@ -119,6 +119,13 @@ public final class NestedPageTable implements PageTableTrait {
         return format;
     }
 
+    /// The registers that would make a processor use this table.
+    ///
+    /// @return such as VTTBR_EL2 and VTCR_EL2
+    public List<RootRegister> rootRegisters() {
+        return format.rootRegisters(store.root, tag);
+    }
+
     @Override
     public long firstAddress() {
         return firstAddress;

@@ -194,6 +194,15 @@ public final class PagingFormat {
         return Math.max((int) PageSize.BASE_BYTES, rootEntries() * Long.BYTES);
     }
 
+    /// The registers that make a processor use a table of this format.
+    ///
+    /// @param root physical address of the root table
+    /// @param tag the table's VMID, ASID or PCID; not used by EPT
+    /// @return such as VTTBR_EL2 and VTCR_EL2
+    public List<RootRegister> rootRegisters(long root, int tag) {
+        return spec.registers.of(root, tag);
+    }
+
     /// Whether bits above the width must repeat the top bit, as in stage 1, rather than be 0.
     ///
     /// @return true for formats with a lower and an upper half

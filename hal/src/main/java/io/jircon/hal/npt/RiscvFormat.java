@@ -70,6 +70,9 @@ record RiscvFormat(RiscvOptions options) implements EntryCodec {
             spec.accessedUpdate = FormatSpec.FlagUpdate.HARDWARE;
             spec.dirtyUpdate = FormatSpec.FlagUpdate.HARDWARE;
         }
+        spec.registers =
+                (root, tag) ->
+                        List.of(guest ? new Hgatp(levels, tag, root) : new Satp(levels, tag, root));
         return new PagingFormat(spec);
     }
 

@@ -54,6 +54,7 @@ record X86Format(int physicalBits) implements EntryCodec {
         spec.dirtyValue = DIRTY.mask();
         spec.accessedUpdate = FormatSpec.FlagUpdate.HARDWARE;
         spec.dirtyUpdate = FormatSpec.FlagUpdate.HARDWARE;
+        spec.registers = (root, tag) -> List.of(new Cr3(root, tag & 0xfff));
         return new PagingFormat(spec);
     }
 
