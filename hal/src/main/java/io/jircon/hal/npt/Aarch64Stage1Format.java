@@ -29,8 +29,7 @@ record Aarch64Stage1Format(int physicalBits) implements EntryCodec {
     static final int INDEX_WRITE_BACK = 1;
     static final int INDEX_NON_CACHEABLE = 2;
 
-    static PagingFormat create(
-            int vaBits, FormatSpec.SignExtension half, int physicalBits) {
+    static PagingFormat create(int vaBits, FormatSpec.SignExtension half, int physicalBits) {
         if (vaBits < 25 || vaBits > 48) {
             throw new IllegalArgumentException("vaBits=" + vaBits + " is not in 25..48");
         }

@@ -118,9 +118,7 @@ record Aarch64Stage2Format(Aarch64Stage2Options options) implements EntryCodec {
 
     @Override
     public int leafFlags(int height, long raw) {
-        boolean write =
-                WRITE.isSet(raw)
-                        || (hardwareDirty() && Aarch64.DIRTY_MODIFIER.isSet(raw));
+        boolean write = WRITE.isSet(raw) || (hardwareDirty() && Aarch64.DIRTY_MODIFIER.isSet(raw));
         int flags = READ.isSet(raw) ? MmuFlags.READ_BIT : 0;
         flags |= write ? MmuFlags.WRITE_BIT : 0;
         flags |= executes(raw) ? MmuFlags.EXECUTE_BIT : 0;

@@ -1,7 +1,7 @@
 package io.jircon.hal.npt;
 
-/// x86-64's CR3 with CR4.PCIDE set: root table and process-context identifier. Whether there are 4 or
-/// 5 levels stands in CR4.LA57.
+/// x86-64's CR3 with CR4.PCIDE set: root table and process-context identifier. Whether there are 4
+/// or 5 levels stands in CR4.LA57.
 ///
 /// @param root physical address of the root table
 /// @param pcid 0 to 4095

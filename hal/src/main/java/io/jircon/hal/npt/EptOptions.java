@@ -6,8 +6,7 @@ package io.jircon.hal.npt;
 /// @param accessedDirty whether the processor keeps accessed and dirty flags (EPTP bit 6)
 /// @param executeOnly whether leaves may be executable without being readable (capability bit 0)
 /// @param physicalBits MAXPHYADDR, 32 to 52
-public record EptOptions(
-        int levels, boolean accessedDirty, boolean executeOnly, int physicalBits) {
+public record EptOptions(int levels, boolean accessedDirty, boolean executeOnly, int physicalBits) {
     /// 4 levels, no accessed and dirty flags, execute-only leaves, 46-bit physical addresses.
     public static final EptOptions DEFAULT = new EptOptions(4, false, true, 46);
 

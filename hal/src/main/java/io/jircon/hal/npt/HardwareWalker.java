@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
 /// 2. At each level the entry is read; memory must answer (EXTERNAL).
 /// 3. It must be present (NOT_PRESENT).
 /// 4. It must hold no reserved encoding (MISCONFIGURED) and no address beyond the machine's
-///    (ADDRESS_SIZE). A pointer leads to the next level and 2; its rights are ANDed where the format
-///    has them in pointers.
+///    (ADDRESS_SIZE). A pointer leads to the next level and 2; its rights are ANDed where the
+///    format has them in pointers.
 /// 5. At the leaf, AArch64 looks at the access flag and then at the rights; the others at the
 ///    rights and then at the accessed and dirty flags.
 /// 6. Flags that the hardware sets are set by compare-and-set; when the entry has changed meanwhile

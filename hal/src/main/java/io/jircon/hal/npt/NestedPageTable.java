@@ -171,8 +171,7 @@ public final class NestedPageTable implements PageTableTrait {
                 throw new PagingException(
                         PagingError.NOT_SUPPORTED, "size=" + size + " is no leaf of " + format);
             }
-            mapper.mapRange(
-                    vaddr, paddr, size.bytes(), flags, HugePages.ALLOWED, OnExisting.ERROR);
+            mapper.mapRange(vaddr, paddr, size.bytes(), flags, HugePages.ALLOWED, OnExisting.ERROR);
         } finally {
             lock.unlockWrite(stamp);
         }
@@ -190,8 +189,7 @@ public final class NestedPageTable implements PageTableTrait {
             requireAligned("paddr", paddr, size);
             requirePhysical(paddr, size.bytes());
             long next =
-                    format.leafAttributes[foundHeight][flags.bits()]
-                            | format.addressField(paddr);
+                    format.leafAttributes[foundHeight][flags.bits()] | format.addressField(paddr);
             store.putLeaf(
                     foundEntry,
                     foundHeight,

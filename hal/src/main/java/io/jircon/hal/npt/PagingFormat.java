@@ -9,9 +9,9 @@ import java.util.StringJoiner;
 /// One architecture's page-table format as data: the shape of its tables and what the bits of an
 /// entry mean. The table, the walker and the dumps are written once over it.
 ///
-/// Heights count from the leaf tables up: height 0 is an entry covering 4 KiB, 1 one covering 2 MiB,
-/// and so on, whatever the architecture calls its levels. The root's index may be wider (RISC-V x4,
-/// AArch64 concatenation) or narrower (AArch64) than the 9 bits of the other tables.
+/// Heights count from the leaf tables up: height 0 is an entry covering 4 KiB, 1 one covering 2
+/// MiB, and so on, whatever the architecture calls its levels. The root's index may be wider
+/// (RISC-V x4, AArch64 concatenation) or narrower (AArch64) than the 9 bits of the other tables.
 ///
 /// The package-private fields are what the inner loops work on: masks, and lookup tables indexed by
 /// the few bits of an entry that count, gathered by [Long#compress(long, long)].
@@ -106,8 +106,7 @@ public final class PagingFormat {
         for (Privilege privilege : Privilege.values()) {
             byte[] rights = new byte[1 << Long.bitCount(pointerKey)];
             for (int key = 0; key < rights.length; key++) {
-                rights[key] =
-                        (byte) codec.pointerRights(Long.expand(key, pointerKey), privilege);
+                rights[key] = (byte) codec.pointerRights(Long.expand(key, pointerKey), privilege);
             }
             pointerRights[privilege.row] = rights;
         }
@@ -128,8 +127,7 @@ public final class PagingFormat {
         for (Privilege privilege : Privilege.values()) {
             byte[] rights = new byte[flags.length];
             for (int key = 0; key < rights.length; key++) {
-                rights[key] =
-                        (byte) codec.leafRights(height, Long.expand(key, mask), privilege);
+                rights[key] = (byte) codec.leafRights(height, Long.expand(key, mask), privilege);
             }
             leafRights[privilege.row][height] = rights;
         }
@@ -408,8 +406,7 @@ public final class PagingFormat {
 
     /// Access bits that a leaf grants.
     int rights(int height, long raw, Privilege privilege) {
-        return leafRights[privilege.row][height][
-                (int) Long.compress(raw, leafKeys[height])];
+        return leafRights[privilege.row][height][(int) Long.compress(raw, leafKeys[height])];
     }
 
     /// Access bits that a pointer leaves, or negative for a reserved encoding.
@@ -420,8 +417,7 @@ public final class PagingFormat {
     }
 
     boolean isDirty(long raw) {
-        return (raw & softDirtyMask) != 0
-                || (dirtyMask != 0 && (raw & dirtyMask) == dirtyValue);
+        return (raw & softDirtyMask) != 0 || (dirtyMask != 0 && (raw & dirtyMask) == dirtyValue);
     }
 
     /// A leaf like `raw` with other flags: its accessed and dirty state is kept.

@@ -5,8 +5,8 @@ import io.jircon.hal.PageSize;
 
 /// Removes and changes the leaves of ranges, visiting each table of the tree once. A first pass
 /// along the two ends of the range counts the tables that splitting huge leaves will need; the
-/// second, which cannot fail, writes. Guarded by the page table's lock; one instance serves one page
-/// table.
+/// second, which cannot fail, writes. Guarded by the page table's lock; one instance serves one
+/// page table.
 final class RangeEditor {
     /// What is done to each leaf.
     enum Edit {
@@ -56,9 +56,7 @@ final class RangeEditor {
         int wanted = head == slot ? 0 : countSlot(table, height, vaddr, head);
         long rest = size - head;
         long tail = rest & (slot - 1);
-        return tail == 0
-                ? wanted
-                : wanted + countSlot(table, height, vaddr + (size - tail), tail);
+        return tail == 0 ? wanted : wanted + countSlot(table, height, vaddr + (size - tail), tail);
     }
 
     private int countSlot(long table, int height, long vaddr, long part) {
@@ -159,8 +157,7 @@ final class RangeEditor {
             long entry = first + (long) i * Long.BYTES;
             long raw = store.read(entry);
             if (format.isPresent(0, raw)) {
-                changeLeaf(
-                        entry, 0, raw, vaddr + ((long) i << PageSize.BASE_SHIFT), hidden);
+                changeLeaf(entry, 0, raw, vaddr + ((long) i << PageSize.BASE_SHIFT), hidden);
             }
         }
     }
@@ -202,9 +199,7 @@ final class RangeEditor {
             if (goes) {
                 memoAfter = 0;
             }
-            memoStale =
-                    (old & ~flags) != 0
-                            || ((old ^ flags) & MmuFlags.MEMORY_TYPE_MASK) != 0;
+            memoStale = (old & ~flags) != 0 || ((old ^ flags) & MmuFlags.MEMORY_TYPE_MASK) != 0;
         }
         return memoAfter == 0 ? 0 : memoAfter | address;
     }

@@ -104,8 +104,7 @@ final class RangeMapper {
                 wanted += planAbsent(height, at, part);
             } else if (format.isLeaf(height, raw)) {
                 wanted += planOverLeaf(height, raw, at, part);
-            } else if (!fits(height, at, part)
-                    || !store.isEmpty(format.address(raw), height - 1)) {
+            } else if (!fits(height, at, part) || !store.isEmpty(format.address(raw), height - 1)) {
                 requireNoTable(height, raw, at, part);
                 wanted += plan(format.address(raw), height - 1, at, part);
             }
@@ -177,8 +176,7 @@ final class RangeMapper {
         }
         return isSameFrames(height, raw, vaddr, size)
                 && (size == 1L << format.shifts[height]
-                        || merged(format.flagBits(height, raw))
-                                == format.flagBits(height, raw));
+                        || merged(format.flagBits(height, raw)) == format.flagBits(height, raw));
     }
 
     private boolean isSameFrames(int height, long raw, long vaddr, long size) {
@@ -328,8 +326,7 @@ final class RangeMapper {
     }
 
     /// Clauses V-283 and V-330: another frame replaces frame and flags, the same frame gains flags.
-    private void upgrade(
-            long entry, int height, long raw, long vaddr, long part, boolean hidden) {
+    private void upgrade(long entry, int height, long raw, long vaddr, long part, boolean hidden) {
         if (!isKeptWhole(height, raw, vaddr, part)) {
             long child = store.split(height, raw);
             enter(child, height - 1, vaddr, part, /* hidden= */ true);

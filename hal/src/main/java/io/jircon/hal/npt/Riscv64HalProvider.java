@@ -50,8 +50,7 @@ public final class Riscv64HalProvider implements HalProvider {
 
     @Override
     public Hal create(HalConfig config) {
-        RiscvOptions guest =
-                new HalOptions(name(), config, OPTIONS).make(Riscv64HalProvider::read);
+        RiscvOptions guest = new HalOptions(name(), config, OPTIONS).make(Riscv64HalProvider::read);
         PagingFormat format = guest.format();
         PagingFormat kernel =
                 RiscvOptions.SUPERVISOR
@@ -66,8 +65,7 @@ public final class Riscv64HalProvider implements HalProvider {
         if (options.has("levels") && options.has("mode")) {
             throw new IllegalArgumentException("levels and mode say the same thing");
         }
-        int levels =
-                options.choice("mode", 3, Map.of("sv39x4", 3, "sv48x4", 4, "sv57x4", 5));
+        int levels = options.choice("mode", 3, Map.of("sv39x4", 3, "sv48x4", 4, "sv57x4", 5));
         return RiscvOptions.GUEST
                 .withLevels(options.number("levels", levels))
                 .withFlags(

@@ -54,8 +54,7 @@ record RiscvFormat(RiscvOptions options) implements EntryCodec {
         spec.stage = options.stage();
         spec.rootHeight = levels - 1;
         spec.addressBits = 12 + 9 * levels + (guest ? 2 : 0);
-        spec.extension =
-                guest ? FormatSpec.SignExtension.ZERO : FormatSpec.SignExtension.TOP_BIT;
+        spec.extension = guest ? FormatSpec.SignExtension.ZERO : FormatSpec.SignExtension.TOP_BIT;
         spec.maxLeafHeight = levels - 1;
         spec.physicalBits = 56;
         spec.addressMask = PPN.mask();

@@ -32,10 +32,7 @@ final class TableStore {
 
     /// Takes and zeroes the root.
     TableStore(
-            PagingFormat format,
-            PhysicalMemory memory,
-            FrameAllocator frames,
-            FlushList flushes) {
+            PagingFormat format, PhysicalMemory memory, FrameAllocator frames, FlushList flushes) {
         this.format = format;
         this.memory = memory;
         this.frames = frames;
@@ -165,21 +162,17 @@ final class TableStore {
 
     /// One of the leaves that a leaf above stands for.
     long part(int height, long raw, long address) {
-        int flags = format.flagBits(height, raw) ;
+        int flags = format.flagBits(height, raw);
         long attributes = format.leafAttributes[height - 1][flags];
         return format.withAttributes(
-                raw,
-                attributes,
-                format.addressField(address),
-                (flags & MmuFlags.WRITE_BIT) != 0);
+                raw, attributes, format.addressField(address), (flags & MmuFlags.WRITE_BIT) != 0);
     }
 
     /// Puts a table where a leaf was. On AArch64 the entry is made invalid and flushed in between
     /// (break before make); elsewhere the flush may wait for the end of the call.
     ///
     /// @param hidden whether the entry itself is in a table that no walker can reach yet
-    void putTable(
-            long entry, int height, long vaddr, long raw, long child, boolean hidden) {
+    void putTable(long entry, int height, long vaddr, long raw, long child, boolean hidden) {
         long pointer = format.encodePointer(child);
         if (hidden) {
             writePrivate(entry, pointer);

@@ -1,7 +1,7 @@
 package io.jircon.hal.npt;
 
-/// AArch64's VTCR_EL2 for a 4 KiB granule: how stage 2 is walked. The tables themselves are taken as
-/// write-back and inner shareable.
+/// AArch64's VTCR_EL2 for a 4 KiB granule: how stage 2 is walked. The tables themselves are taken
+/// as write-back and inner shareable.
 ///
 /// ```
 ///   31 | 22 21 20 19 18 16 15 14 13 12 11   10 9    8 7  6 5   0

@@ -26,6 +26,7 @@ final class Bench implements AutoCloseable {
     final FrameAllocator frames;
     final List<String> events = new ArrayList<>();
     final TlbInvalidator invalidator = new Recorder();
+    Runnable onFlush = () -> {};
     private final FrameAllocator real;
     private long quota = Long.MAX_VALUE;
 
@@ -55,8 +56,7 @@ final class Bench implements AutoCloseable {
 
     private void intercept(String method, Object[] args) {
         if (method.startsWith("allocate")) {
-            long wanted =
-                    args == null ? 1 : args.length == 3 ? (int) args[2] : (long) args[0];
+            long wanted = args == null ? 1 : args.length == 3 ? (int) args[2] : (long) args[0];
             if (wanted > quota) {
                 throw PagingException.noMemory("quota");
             }
@@ -127,6 +127,7 @@ final class Bench implements AutoCloseable {
     private final class Recorder implements TlbInvalidator {
         @Override
         public void flushPages(int tag, long[] vaddrs, byte[] shifts, int count) {
+            onFlush.run();
             for (int i = 0; i < count; i++) {
                 events.add("flush " + Long.toHexString(vaddrs[i]) + "/" + shifts[i]);
             }
@@ -134,6 +135,7 @@ final class Bench implements AutoCloseable {
 
         @Override
         public void flushAll(int tag) {
+            onFlush.run();
             events.add("flush all");
         }
 

@@ -45,8 +45,7 @@ class NestedPageTableModelTest {
 
     /// What is in the table before each of the operations below.
     private static void fill(NestedPageTable table) {
-        table.mapRange(
-                G1, 3 * M2, M2, MmuFlags.RW, HugePages.ALLOWED, OnExisting.ERROR);
+        table.mapRange(G1, 3 * M2, M2, MmuFlags.RW, HugePages.ALLOWED, OnExisting.ERROR);
         table.map(G1 - K4, 0x9000, PageSize.SIZE_4K, MmuFlags.RX);
         table.map(G1 + M2 + K4, 0x5000, PageSize.SIZE_4K, MmuFlags.RW);
     }
@@ -83,8 +82,7 @@ class NestedPageTableModelTest {
         }
     }
 
-    private static void requireWalkerAgrees(
-            NestedPageTable table, TreeMap<Long, String> expected) {
+    private static void requireWalkerAgrees(NestedPageTable table, TreeMap<Long, String> expected) {
         var result = new WalkResult();
         for (long page = WINDOW; page < WINDOW + WINDOW_SIZE; page += K4) {
             String shown = expected.get(page);
@@ -106,9 +104,7 @@ class NestedPageTableModelTest {
     @MethodSource("io.jircon.hal.npt.Formats#kinds")
     void unmapRangeRemovesExactlyTheRange(PagingFormat format) {
         checkAllRanges(
-                format,
-                NestedPageTable::unmapRange,
-                (pages, page, offset) -> pages.remove(page));
+                format, NestedPageTable::unmapRange, (pages, page, offset) -> pages.remove(page));
     }
 
     @ParameterizedTest
@@ -139,8 +135,7 @@ class NestedPageTableModelTest {
             checkAllRanges(
                     format,
                     (table, vaddr, size) ->
-                            table.mapRange(
-                                    vaddr, 16 * M2, size, MmuFlags.R, huge, OnExisting.SKIP),
+                            table.mapRange(vaddr, 16 * M2, size, MmuFlags.R, huge, OnExisting.SKIP),
                     (pages, page, offset) ->
                             pages.putIfAbsent(page, Bench.page(16 * M2 + offset, MmuFlags.R)));
         }
@@ -188,8 +183,7 @@ class NestedPageTableModelTest {
                     try (NestedPageTable table = bench.table(format)) {
                         fill(table);
                         TreeMap<Long, String> before = Bench.leaves(table, WINDOW, WINDOW_SIZE);
-                        boolean conflicts =
-                                !Bench.pages(table, from, size).isEmpty();
+                        boolean conflicts = !Bench.pages(table, from, size).isEmpty();
                         long tables = table.tableFrames();
                         bench.events.clear();
                         if (conflicts) {
@@ -211,10 +205,8 @@ class NestedPageTableModelTest {
                             assertEquals(tables, table.tableFrames());
                             assertEquals(List.of(), bench.events);
                         } else {
-                            table.mapRange(
-                                    from, 0, size, MmuFlags.R, huge, OnExisting.ERROR);
-                            assertEquals(
-                                    size / K4, Bench.pages(table, from, size).size());
+                            table.mapRange(from, 0, size, MmuFlags.R, huge, OnExisting.ERROR);
+                            assertEquals(size / K4, Bench.pages(table, from, size).size());
                             assertEquals(List.of(), bench.events);
                         }
                     }
@@ -232,20 +224,13 @@ class NestedPageTableModelTest {
         changes.add((table, at, size) -> table.writeProtectRange(at, size));
         for (HugePages huge : HugePages.values()) {
             for (OnExisting existing : List.of(OnExisting.SKIP, OnExisting.UPGRADE)) {
-                changes.add(
-                        (table, at, size) ->
-                                table.mapRange(at, M2, size, MmuFlags.R, huge, existing));
+                changes.add((table, at, size) ->
+                        table.mapRange(at, M2, size, MmuFlags.R, huge, existing));
             }
         }
-        changes.add(
-                (table, at, size) ->
-                        table.mapRange(
-                                at + 2 * G1,
-                                0,
-                                size,
-                                MmuFlags.RW,
-                                HugePages.FORBIDDEN,
-                                OnExisting.ERROR));
+        changes.add((table, at, size) ->
+                table.mapRange(
+                        at + 2 * G1, 0, size, MmuFlags.RW, HugePages.FORBIDDEN, OnExisting.ERROR));
         int failures = 0;
         for (Change change : changes) {
             for (int i = 0; i < CUTS.size(); i++) {

@@ -33,8 +33,7 @@ class PagingFormatTest {
         assertEquals(PA | 0x03, page(ept, MmuFlags.RW.with(DEVICE)));
         assertEquals(PA | 0xb7, ept.encodeLeaf(PA, MmuFlags.RWX, PageSize.SIZE_2M));
         assertEquals(PA | 0xb7, ept.encodeLeaf(PA, MmuFlags.RWX, PageSize.SIZE_1G));
-        assertEquals(
-                PA | 0x83, ept.encodeLeaf(PA, MmuFlags.RW.with(DEVICE), PageSize.SIZE_2M));
+        assertEquals(PA | 0x83, ept.encodeLeaf(PA, MmuFlags.RW.with(DEVICE), PageSize.SIZE_2M));
         assertEquals(PA | 0x07, ept.encodePointer(PA));
     }
 
@@ -83,8 +82,7 @@ class PagingFormatTest {
         assertEquals(0x4000, RiscvOptions.GUEST.format().rootBytes());
         assertEquals(0x4000, RiscvOptions.GUEST.withLevels(5).format().rootBytes());
         assertEquals(0x2000, Aarch64Stage2Options.DEFAULT.format().rootBytes());
-        assertEquals(
-                0x1_0000, Aarch64Stage2Options.DEFAULT.withIpaBits(43).format().rootBytes());
+        assertEquals(0x1_0000, Aarch64Stage2Options.DEFAULT.withIpaBits(43).format().rootBytes());
         assertEquals(4, Aarch64Stage2Options.DEFAULT.withIpaBits(32).format().rootEntries());
         assertEquals(3, Aarch64Stage2Options.DEFAULT.format().levels());
         assertEquals(4, Aarch64Stage2Options.DEFAULT.withIpaBits(44).format().levels());
@@ -190,8 +188,7 @@ class PagingFormatTest {
     private static void requireCovered(PagingFormat format, int height, long raw) {
         long seen = 0;
         for (FormatField field : format.fields(height, raw)) {
-            assertEquals(
-                    Long.numberOfTrailingZeros(~seen), field.bits().shift(), () -> "" + field);
+            assertEquals(Long.numberOfTrailingZeros(~seen), field.bits().shift(), () -> "" + field);
             seen |= field.bits().mask();
         }
         assertEquals(-1L, seen, () -> format + " height " + height);
@@ -225,8 +222,7 @@ class PagingFormatTest {
     @Test
     void impossibleOptionsAreRefused() {
         assertThrows(IllegalArgumentException.class, () -> EptOptions.DEFAULT.withLevels(3));
-        assertThrows(
-                IllegalArgumentException.class, () -> EptOptions.DEFAULT.withPhysicalBits(53));
+        assertThrows(IllegalArgumentException.class, () -> EptOptions.DEFAULT.withPhysicalBits(53));
         var stage2 = Aarch64Stage2Options.DEFAULT;
         assertThrows(IllegalArgumentException.class, () -> stage2.withIpaBits(49));
         assertThrows(IllegalArgumentException.class, () -> stage2.withStartLevel(2));
