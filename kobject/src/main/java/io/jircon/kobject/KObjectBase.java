@@ -2,9 +2,12 @@ package io.jircon.kobject;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Predicate;
 
 /// The part of an object that is the same for all of them.
 ///
@@ -21,7 +24,7 @@ public abstract class KObjectBase implements KernelObject {
     private final Object lock = new Object();
 
     @GuardedBy("lock")
-    private String name = "";
+    private String name;
 
     @GuardedBy("lock")
     private int signals;
@@ -29,17 +32,31 @@ public abstract class KObjectBase implements KernelObject {
     @GuardedBy("lock")
     private int handleCount;
 
+    @GuardedBy("lock")
+    private final List<Observation> observers = new ArrayList<>();
+
     /// Makes an object: it gets a koid and is counted as alive.
     ///
     /// @param kernel the system
     /// @param type the type, not NONE
     /// @throws IllegalArgumentException when the type is NONE
     protected KObjectBase(Kernel kernel, ObjectType type) {
+        this(kernel, type, "");
+    }
+
+    /// Makes an object with a name.
+    ///
+    /// @param kernel the system
+    /// @param type the type, not NONE
+    /// @param name its name, also of types whose name is no property; cut as by [#setName(String)]
+    /// @throws IllegalArgumentException when the type is NONE
+    protected KObjectBase(Kernel kernel, ObjectType type, String name) {
         if (type == ObjectType.NONE) {
             throw new IllegalArgumentException("type=NONE is no type of object");
         }
         this.kernel = Objects.requireNonNull(kernel, "kernel");
         this.type = type;
+        this.name = truncated(name);
         this.koid = kernel.newKoid();
         kernel.countObject(type, 1);
     }
@@ -128,14 +145,97 @@ public abstract class KObjectBase implements KernelObject {
     }
 
     /// Clears some signals and sets others, in one step; a bit in both sets ends set (clause K-72).
+    /// Observers hear of bits that went from inactive to active, after the state lock was given up
+    /// (clauses K-75, K-77).
     ///
     /// @param clear bits to clear
     /// @param set bits to set
     protected final void changeSignals(int clear, int set) {
+        List<Observation> matched = List.of();
+        int observed;
         synchronized (lock) {
+            int before = signals;
             signals = (signals & ~clear) | set;
+            observed = signals;
+            int risen = observed & ~before;
+            if (risen != 0) {
+                matched = takeLocked(observation -> (observation.signals & risen) != 0);
+            }
+        }
+        for (Observation observation : matched) {
+            observation.observer.onSignals(observed);
         }
     }
+
+    /// Which signals users may set (clause K-71).
+    ///
+    /// @return the eight user signals, unless a type adds to them
+    protected int userSettableSignals() {
+        return Signals.USER_ALL;
+    }
+
+    final void requireSettable(String clause, int clear, int set) {
+        int foreign = (clear | set) & ~userSettableSignals();
+        if (foreign != 0) {
+            throw ZxException.of(
+                    ZxStatus.INVALID_ARGS,
+                    clause,
+                    "signals",
+                    "0x" + Integer.toHexString(clear | set),
+                    "holds bits 0x" + Integer.toHexString(foreign) + " that users may not change");
+        }
+    }
+
+    /// Tells an observer once when a wanted signal is active: now, if one is already.
+    final void observe(int wanted, Handle handle, SignalObserver observer) {
+        int observed;
+        synchronized (lock) {
+            observed = signals;
+            if ((observed & wanted) == 0) {
+                observers.add(new Observation(wanted, handle, observer));
+            }
+        }
+        if ((observed & wanted) != 0) {
+            observer.onSignals(observed);
+        } else if (handle.isClosed()) {
+            cancelObservers(handle);
+        }
+    }
+
+    /// Takes an observer out, if it is still there.
+    ///
+    /// @return the signals at this moment
+    final int forget(SignalObserver observer) {
+        synchronized (lock) {
+            observers.removeIf(observation -> observation.observer == observer);
+            return signals;
+        }
+    }
+
+    final void cancelObservers(Handle handle) {
+        List<Observation> canceled;
+        int observed;
+        synchronized (lock) {
+            canceled = takeLocked(observation -> observation.handle == handle);
+            observed = signals | Signals.HANDLE_CLOSED;
+        }
+        for (Observation observation : canceled) {
+            observation.observer.onCanceled(observed);
+        }
+    }
+
+    @GuardedBy("lock")
+    private List<Observation> takeLocked(Predicate<Observation> which) {
+        if (observers.isEmpty()) {
+            return List.of();
+        }
+        List<Observation> taken = observers.stream().filter(which).toList();
+        observers.removeAll(taken);
+        return taken;
+    }
+
+    /// Who wants to hear of which signals, and through which handle it was asked.
+    private record Observation(int signals, Handle handle, SignalObserver observer) {}
 
     @Override
     public final int handleCount() {

@@ -2,6 +2,7 @@ package io.jircon.kobject;
 
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.function.LongSupplier;
@@ -29,6 +30,7 @@ public final class Kernel {
 
     private final AtomicLong nextKoid = new AtomicLong(FIRST_KOID);
     private final AtomicLongArray liveObjects = new AtomicLongArray(MAX_TYPE_IDS);
+    private final AtomicInteger handles = new AtomicInteger();
     private final LongSupplier clock;
     private final long seed;
     private final int handleLimit;
@@ -101,6 +103,32 @@ public final class Kernel {
             }
         }
         return counts;
+    }
+
+    /// How many handles exist, in every table and in transit.
+    ///
+    /// @return 0 or more
+    public int handleCount() {
+        return handles.get();
+    }
+
+    /// Counts one more handle.
+    ///
+    /// @throws ZxException NO_MEMORY when the system has none left (clause K-53)
+    void takeHandle() {
+        int before = handles.getAndUpdate(count -> count < handleLimit ? count + 1 : count);
+        if (before >= handleLimit) {
+            throw ZxException.of(
+                    ZxStatus.NO_MEMORY,
+                    "K-53",
+                    "handles",
+                    Integer.toString(before),
+                    "is the limit of this system");
+        }
+    }
+
+    void returnHandle() {
+        handles.decrementAndGet();
     }
 
     void countObject(ObjectType type, int change) {

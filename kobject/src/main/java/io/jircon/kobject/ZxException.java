@@ -34,6 +34,20 @@ public final class ZxException extends RuntimeException {
         this.clause = clause;
     }
 
+    /// Makes a failure that names an argument, its value and the rule it broke.
+    ///
+    /// @param status any status but OK
+    /// @param clause the contract clause that decided, such as `V-71`; empty when none applies
+    /// @param name the argument's name
+    /// @param value its value, as people should read it
+    /// @param rule what it broke, so that `name=value rule` reads as a sentence
+    /// @return an exception to throw
+    /// @throws IllegalArgumentException when the status is OK
+    public static ZxException of(
+            ZxStatus status, String clause, String name, String value, String rule) {
+        return new ZxException(status, clause, name + "=" + value + " " + rule);
+    }
+
     private static String text(ZxStatus status, String clause, String reason) {
         Objects.requireNonNull(reason, "reason");
         if (status == ZxStatus.OK) {
