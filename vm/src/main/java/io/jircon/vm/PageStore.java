@@ -1,0 +1,525 @@
+package io.jircon.vm;
+
+import static io.jircon.vm.VmoMath.PAGE;
+import static io.jircon.vm.VmoMath.SHIFT;
+
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
+import io.jircon.hal.FrameAllocator;
+import io.jircon.hal.PagingError;
+import io.jircon.hal.PagingException;
+import io.jircon.hal.PhysicalMemory;
+import io.jircon.kobject.ZxStatus;
+import java.lang.foreign.MemorySegment;
+
+/// The pages of a paged memory object, shared by the object and its slices and references (clause
+/// O-3).
+///
+/// Frames are shared between stores by counting ([ShareCounts]): a snapshot copies the entries of
+/// the page list and counts each frame once more; a write to a frame that others have takes a copy
+/// and counts it once less; who finds the count 0 owns the frame. There is no tree of hidden nodes,
+/// so the depth of a family costs nothing (clause O-9), and closing a member hands its shares to
+/// the others by the counts alone (clause O-171).
+///
+/// A page without an entry reads as zeros. Every method needs the family's lock; offsets are those
+/// of the store, and ranges were checked by the caller. A method that runs out of frames throws
+/// [PagingException] and has changed nothing, unless it says otherwise.
+final class PageStore {
+    /// Frames moved to or from the allocator in one call.
+    private static final int BATCH = 512;
+
+    final VmoFamily family;
+    final CommitPolicy policy;
+    final MappingIndex mappings = new MappingIndex();
+    final PinTable pins = new PinTable();
+
+    /// Sum of the offsets of the snapshots up to the root (clause O-151), bytes.
+    final long rootOffset;
+
+    private final FrameAllocator frames;
+    private final PhysicalMemory memory;
+    private final ShareCounts shares;
+    private final long zeroFrame;
+    private final PageList pages = new PageList();
+
+    /// Written under the lock; read without it by those who only want to know.
+    private volatile long sizeBytes;
+
+    /// How many memory objects use this store.
+    private int users = 1;
+
+    /// Pages that may have been shown as the zero frame, from the first to the last; none when
+    /// first is greater than last.
+    private long firstZeroShown = Long.MAX_VALUE;
+
+    private long lastZeroShown = -1;
+
+    /// Makes an empty store.
+    ///
+    /// @param rootOffset sum of the snapshots' offsets up to the root
+    PageStore(
+            Machine machine,
+            VmoFamily family,
+            CommitPolicy policy,
+            long sizeBytes,
+            long rootOffset) {
+        this.family = family;
+        this.policy = policy;
+        this.sizeBytes = sizeBytes;
+        this.rootOffset = rootOffset;
+        frames = machine.hal().frames();
+        memory = machine.hal().memory();
+        shares = machine.shareCounts();
+        zeroFrame = machine.zeroFrame();
+        family.addStore();
+    }
+
+    long sizeBytes() {
+        return sizeBytes;
+    }
+
+    void addUser() {
+        users++;
+    }
+
+    /// One memory object less; the last one frees the pages.
+    void removeUser() {
+        users--;
+        if (users == 0) {
+            if (policy instanceof CommitPolicy.Contiguous run) {
+                frames.freeContiguous(run.base(), sizeBytes >>> SHIFT);
+            } else {
+                release(0, pageCount());
+            }
+            family.removeStore();
+        }
+    }
+
+    boolean isContiguous() {
+        return policy instanceof CommitPolicy.Contiguous;
+    }
+
+    /// The frame of a page, or [PageList#ABSENT].
+    long frame(long page) {
+        return policy instanceof CommitPolicy.Contiguous run
+                ? run.base() + (page << SHIFT)
+                : pages.get(page);
+    }
+
+    // ---- single pages
+
+    /// Finds the frame of a page (clauses O-181 to O-183).
+    ///
+    /// @param write whether a page of this store's own is wanted; then it is taken or copied
+    /// @return OK, or NO_MEMORY with nothing changed
+    ZxStatus lookup(long page, boolean write, PageLookup out) {
+        long frame = frame(page);
+        out.fresh = false;
+        if (frame != PageList.ABSENT && !isShared(frame)) {
+            out.paddr = frame;
+            out.writable = true;
+            return ZxStatus.OK;
+        }
+        if (!write) {
+            if (frame == PageList.ABSENT) {
+                noteZeroShown(page);
+                frame = zeroFrame;
+            }
+            out.paddr = frame;
+            out.writable = false;
+            return ZxStatus.OK;
+        }
+        long fresh;
+        try {
+            fresh = frames.allocate();
+        } catch (PagingException e) {
+            if (e.error() == PagingError.NO_MEMORY) {
+                return ZxStatus.NO_MEMORY;
+            }
+            throw e;
+        }
+        fill(fresh, frame);
+        install(page, fresh, frame);
+        out.paddr = fresh;
+        out.writable = true;
+        out.fresh = true;
+        out.replaced = frame;
+        return ZxStatus.OK;
+    }
+
+    /// Takes back what the last [#lookup] did, with the lock held all the time since.
+    void undoLookup(long page, PageLookup lookup) {
+        if (!lookup.fresh) {
+            return;
+        }
+        lookup.fresh = false;
+        unmap(page, page + 1);
+        pages.set(page, lookup.replaced);
+        if (lookup.replaced != PageList.ABSENT) {
+            shares.increment(lookup.replaced);
+        }
+        frames.free(lookup.paddr);
+    }
+
+    /// Collects a run of neighbouring pages that have frames, all writable in place or none.
+    void existing(long page, long maxPages, PageRun out) {
+        out.count = 0;
+        long end = Math.min(pageCount(), page + Math.min(maxPages, out.paddrs.length));
+        for (long i = page; i < end; i++) {
+            long frame = frame(i);
+            if (frame == PageList.ABSENT) {
+                return;
+            }
+            boolean writable = !isShared(frame);
+            if (out.count == 0) {
+                out.writable = writable;
+            } else if (out.writable != writable) {
+                return;
+            }
+            out.paddrs[out.count++] = frame;
+        }
+    }
+
+    /// The first page of `[page, end)` that has a frame, or [PageList#NONE].
+    long nextExisting(long page, long end) {
+        if (isContiguous()) {
+            return page < Math.min(end, pageCount()) ? page : PageList.NONE;
+        }
+        return pages.next(page, Math.min(end, pageCount()));
+    }
+
+    // ---- ranges of pages
+
+    /// Gives every page of `[first, end)` a frame of its own (clauses O-77, O-78), all or none.
+    void commit(long first, long end) {
+        if (isContiguous()) {
+            return;
+        }
+        long wanted = wantedFrames(first, end);
+        if (wanted == 0) {
+            return;
+        }
+        if (wanted > frames.freeFrames()) {
+            throw PagingException.noMemory(
+                    "wanted=" + wanted + " frames, free=" + frames.freeFrames());
+        }
+        long[] fresh = new long[Math.toIntExact(wanted)];
+        frames.allocate(fresh, 0, fresh.length);
+        int used = 0;
+        for (long page = first; page < end; page++) {
+            long frame = pages.get(page);
+            if (frame == PageList.ABSENT || isShared(frame)) {
+                fill(fresh[used], frame);
+                install(page, fresh[used], frame);
+                used++;
+            }
+        }
+    }
+
+    /// How many pages of `[first, end)` have no frame of their own. The cost is that of the pages
+    /// that have one.
+    private long wantedFrames(long first, long end) {
+        long own = 0;
+        for (long page = pages.next(first, end);
+                page != PageList.NONE;
+                page = pages.next(page + 1, end)) {
+            if (!isShared(pages.get(page))) {
+                own++;
+            }
+        }
+        return end - first - own;
+    }
+
+    /// Drops the pages of `[first, end)`: they read as zeros from now on. Mappings that show them
+    /// are told first.
+    void decommit(long first, long end) {
+        if (pages.next(first, end) != PageList.NONE) {
+            unmap(first, end);
+            release(first, end);
+        }
+    }
+
+    /// Frees the pages of `[first, end)` that nobody else has, and gives up the share of the
+    /// others. No mapping shows them any more.
+    private void release(long first, long end) {
+        long page = pages.next(first, end);
+        if (page == PageList.NONE) {
+            return;
+        }
+        long[] batch = new long[(int) Math.min(BATCH, pages.count())];
+        int filled = 0;
+        for (; page != PageList.NONE; page = pages.next(page + 1, end)) {
+            long frame = pages.get(page);
+            pages.set(page, PageList.ABSENT);
+            if (isShared(frame)) {
+                shares.decrement(frame);
+            } else {
+                batch[filled++] = frame;
+                if (filled == batch.length) {
+                    frames.free(batch, 0, filled);
+                    filled = 0;
+                }
+            }
+        }
+        frames.free(batch, 0, filled);
+    }
+
+    /// Whether [#zero] of a range would write to pages in place.
+    boolean zeroWritesInPlace(long offset, long len) {
+        if (isContiguous()) {
+            return true;
+        }
+        long last = offset + len - 1;
+        boolean partialHead = !VmoMath.isAligned(offset);
+        boolean partialTail = !VmoMath.isAligned(last + 1);
+        return (partialHead && frame(offset >>> SHIFT) != PageList.ABSENT)
+                || (partialTail && frame(last >>> SHIFT) != PageList.ABSENT)
+                || pins.anyIn(offset >>> SHIFT, (last >>> SHIFT) + 1);
+    }
+
+    /// Makes the bytes of a range zero (clauses O-91 to O-98). Whole pages are dropped, unless they
+    /// are pinned or the store is contiguous; parts of a page are cleared in place.
+    ///
+    /// @param len greater than 0
+    void zero(long offset, long len) {
+        if (policy instanceof CommitPolicy.Contiguous run) {
+            memory.zero(run.base() + offset, len);
+            return;
+        }
+        long head = offset >>> SHIFT;
+        long tail = (offset + len - 1) >>> SHIFT;
+        int headStart = (int) (offset & (PAGE - 1));
+        int tailEnd = (int) ((offset + len - 1) & (PAGE - 1)) + 1;
+        if (head == tail && (headStart != 0 || tailEnd != PAGE)) {
+            own(head, PageList.NONE);
+            zeroInPlace(head, headStart, tailEnd);
+            return;
+        }
+        own(headStart != 0 ? head : PageList.NONE, tailEnd != PAGE ? tail : PageList.NONE);
+        long firstWhole = head;
+        if (headStart != 0) {
+            zeroInPlace(head, headStart, (int) PAGE);
+            firstWhole++;
+        }
+        long endWhole = tail + 1;
+        if (tailEnd != PAGE) {
+            zeroInPlace(tail, 0, tailEnd);
+            endWhole--;
+        }
+        dropWholePages(firstWhole, endWhole);
+    }
+
+    private void dropWholePages(long first, long end) {
+        long start = first;
+        while (start < end) {
+            long pinned = pins.next(start, end);
+            long stop = pinned == PageList.NONE ? end : pinned;
+            decommit(start, stop);
+            if (pinned != PageList.NONE) {
+                zeroInPlace(pinned, 0, (int) PAGE);
+            }
+            start = stop + 1;
+        }
+    }
+
+    /// Makes one or two pages this store's own if they exist and are shared, both or none.
+    private void own(long page, long otherPage) {
+        boolean one = page != PageList.NONE && isShared(pages.get(page));
+        boolean two = otherPage != PageList.NONE && isShared(pages.get(otherPage));
+        int wanted = (one ? 1 : 0) + (two ? 1 : 0);
+        if (wanted == 0) {
+            return;
+        }
+        long[] fresh = new long[wanted];
+        frames.allocate(fresh, 0, wanted);
+        if (one) {
+            long frame = pages.get(page);
+            fill(fresh[0], frame);
+            install(page, fresh[0], frame);
+        }
+        if (two) {
+            long frame = pages.get(otherPage);
+            fill(fresh[wanted - 1], frame);
+            install(otherPage, fresh[wanted - 1], frame);
+        }
+    }
+
+    private void zeroInPlace(long page, int from, int to) {
+        long frame = pages.get(page);
+        if (frame != PageList.ABSENT) {
+            memory.zero(frame + from, to - from);
+        }
+    }
+
+    // ---- size
+
+    /// Sets a new size, and zeroes what the last page holds past the wanted size (clauses O-54 to
+    /// O-57).
+    ///
+    /// @param newSize page aligned
+    /// @param zeroFrom the unrounded size: at most a page less
+    void resize(long newSize, long zeroFrom) {
+        long oldSize = sizeBytes;
+        long oldEnd = pageCount();
+        long newEnd = newSize >>> SHIFT;
+        if (zeroFrom != newSize && Long.compareUnsigned(zeroFrom, oldSize) < 0) {
+            zero(zeroFrom, newSize - zeroFrom);
+        }
+        if (newEnd < oldEnd) {
+            // Pages that show the zero frame go too: an access past the end must fault.
+            unmap(newEnd, oldEnd);
+            release(newEnd, oldEnd);
+        }
+        sizeBytes = newSize;
+    }
+
+    private long pageCount() {
+        return sizeBytes >>> SHIFT;
+    }
+
+    // ---- snapshots
+
+    /// Shares with a new store every page of a range that this one has (clauses O-187, O-190).
+    ///
+    /// @param child an empty store of the same family
+    /// @param offset where the child's offset 0 lies; pages past the end of this store are absent
+    void shareWith(PageStore child, long offset) {
+        long first = offset >>> SHIFT;
+        long end = Math.min(first + child.pageCount(), pageCount());
+        long page = pages.next(first, end);
+        if (page == PageList.NONE) {
+            return;
+        }
+        if (!mappings.isEmpty()) {
+            mappings.writeProtect(first << SHIFT, (end << SHIFT) - 1);
+        }
+        for (; page != PageList.NONE; page = pages.next(page + 1, end)) {
+            long frame = pages.get(page);
+            shares.increment(frame);
+            child.pages.set(page - first, frame);
+        }
+    }
+
+    // ---- bytes
+
+    /// Copies bytes out; pages without a frame read as zeros and stay so (clause O-44).
+    void read(long offset, MemorySegment target, long targetOffset, long len) {
+        long done = 0;
+        while (done < len) {
+            long at = offset + done;
+            long inPage = at & (PAGE - 1);
+            long step = Math.min(PAGE - inPage, len - done);
+            long frame = frame(at >>> SHIFT);
+            if (frame == PageList.ABSENT) {
+                target.asSlice(targetOffset + done, step).fill((byte) 0);
+            } else {
+                memory.read(frame + inPage, target, targetOffset + done, step);
+            }
+            done += step;
+        }
+    }
+
+    /// Copies bytes in; takes or copies exactly the pages touched (clause O-45), all or none.
+    ///
+    /// @param len greater than 0 and small enough for the pages to be counted by an int
+    void write(long offset, MemorySegment source, long sourceOffset, long len) {
+        long first = offset >>> SHIFT;
+        long end = ((offset + len - 1) >>> SHIFT) + 1;
+        long[] fresh = new long[isContiguous() ? 0 : (int) wantedFrames(first, end)];
+        frames.allocate(fresh, 0, fresh.length);
+        int used = 0;
+        long done = 0;
+        while (done < len) {
+            long at = offset + done;
+            long page = at >>> SHIFT;
+            long inPage = at & (PAGE - 1);
+            long step = Math.min(PAGE - inPage, len - done);
+            long frame = frame(page);
+            if (frame != PageList.ABSENT && !isShared(frame)) {
+                memory.write(frame + inPage, source, sourceOffset + done, step);
+            } else {
+                long mine = fresh[used++];
+                if (step != PAGE) {
+                    fill(mine, frame);
+                }
+                memory.write(mine + inPage, source, sourceOffset + done, step);
+                install(page, mine, frame);
+            }
+            done += step;
+        }
+    }
+
+    // ---- attribution
+
+    /// How many pages have a frame, shared or not.
+    long committedPages() {
+        return isContiguous() ? pageCount() : pages.count();
+    }
+
+    long metadataBytes() {
+        return pages.metadataBytes();
+    }
+
+    /// Adds up what the pages of `[first, end)` cost (clause O-223).
+    void attribute(long first, long end, Attribution out) {
+        long last = Math.min(end, pageCount());
+        if (isContiguous()) {
+            out.add(Math.max(0, last - first), 1);
+            return;
+        }
+        for (long page = pages.next(first, last);
+                page != PageList.NONE;
+                page = pages.next(page + 1, last)) {
+            out.add(1, shares.get(pages.get(page)) + 1);
+        }
+    }
+
+    // ---- helpers
+
+    private boolean isShared(long frame) {
+        return frame != PageList.ABSENT && shares.get(frame) != 0;
+    }
+
+    /// Fills a fresh frame with what the page showed until now.
+    private void fill(long fresh, long frame) {
+        if (frame == PageList.ABSENT) {
+            memory.zero(fresh, PAGE);
+        } else {
+            memory.copy(frame, fresh, PAGE);
+        }
+    }
+
+    /// Puts a filled frame in place of what the page had: nothing, or a frame that others have too.
+    /// Mappings that show the old one, or the zero frame, lose their entry (clause O-184).
+    private void install(long page, long fresh, long old) {
+        if (old != PageList.ABSENT) {
+            unmap(page, page + 1);
+            shares.decrement(old);
+        } else if (page >= firstZeroShown && page <= lastZeroShown) {
+            unmap(page, page + 1);
+        }
+        pages.set(page, fresh);
+    }
+
+    private void unmap(long first, long end) {
+        if (!mappings.isEmpty()) {
+            mappings.unmap(first << SHIFT, (end << SHIFT) - 1);
+        }
+    }
+
+    private void noteZeroShown(long page) {
+        firstZeroShown = Math.min(firstZeroShown, page);
+        lastZeroShown = Math.max(lastZeroShown, page);
+    }
+
+    /// Drops every page and every entry that shows one or the zero frame: what a discarded object
+    /// looks like (clause O-260).
+    ///
+    /// @return how many pages were dropped
+    @CanIgnoreReturnValue
+    long discard() {
+        long dropped = pages.count();
+        unmap(0, pageCount());
+        release(0, pageCount());
+        return dropped;
+    }
+}
