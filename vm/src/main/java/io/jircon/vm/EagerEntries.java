@@ -1,0 +1,126 @@
+package io.jircon.vm;
+
+import static io.jircon.vm.VmoMath.PAGE;
+
+import io.jircon.hal.HugePages;
+import io.jircon.hal.MmuFlags;
+import io.jircon.hal.OnExisting;
+import io.jircon.hal.PageSize;
+import io.jircon.hal.PageTableTrait;
+import io.jircon.hal.PagingError;
+import io.jircon.hal.PagingException;
+import java.util.ArrayList;
+import java.util.List;
+
+/// Enters pages that a memory object has before anybody faults on them, and remembers which, so
+/// that they can be taken back. Pages that the object has not and pages that have an entry are
+/// skipped (clause V-190).
+///
+/// Serves one call; only with the memory object's lock held.
+final class EagerEntries {
+    private static final long TABLE_BYTES = PageSize.SIZE_2M.bytes();
+    private static final int TABLE_PAGES = (int) (TABLE_BYTES / PAGE);
+
+    /// A range of pages that had no entry and got one.
+    private record Entered(long vaddr, long sizeBytes) {}
+
+    private final PageTableTrait table;
+    private final VmObject vmo;
+    private final PageRun run = new PageRun(TABLE_PAGES);
+    private final List<Entered> journal = new ArrayList<>();
+
+    EagerEntries(PageTableTrait table, VmObject vmo) {
+        this.table = table;
+        this.vmo = vmo;
+    }
+
+    /// Enters the pages of a range of a paged object.
+    ///
+    /// @param offset offset in the object that shows at `vaddr`
+    /// @param length how much, all of it in the object
+    /// @param flags what the entries allow; less WRITE where the object says so
+    /// @throws PagingException when there is no memory for a table
+    void enterPages(long vaddr, long offset, long length, MmuFlags flags) {
+        long done = 0;
+        while (done < length) {
+            long next = vmo.nextExisting(offset + done, length - done);
+            if (next == VmObject.NO_PAGE) {
+                return;
+            }
+            done = next - offset;
+            long inTable = TABLE_BYTES - ((vaddr + done) & (TABLE_BYTES - 1));
+            long wanted = VmoMath.min(length - done, inTable) / PAGE;
+            vmo.existingPages(next, wanted, run);
+            MmuFlags runFlags = run.writable ? flags : MappingNode.readOnly(flags);
+            enterRun(vaddr + done, runFlags);
+            done += run.count * PAGE;
+        }
+    }
+
+    /// A contiguous object's pages never go one by one, so that a huge leaf is worth having.
+    private void enterRun(long vaddr, MmuFlags flags) {
+        if (run.count == TABLE_PAGES && vmo.isContiguous()) {
+            enterContiguous(vaddr, run.paddrs[0], TABLE_BYTES, flags);
+            return;
+        }
+        try {
+            table.mapPages(vaddr, run.paddrs, 0, run.count, flags, OnExisting.ERROR);
+            note(vaddr, run.count * PAGE);
+        } catch (PagingException e) {
+            requireOnlyInTheWay(e);
+            enterAbsent(vaddr, flags);
+        }
+    }
+
+    /// Enters page by page those that have no entry yet.
+    private void enterAbsent(long vaddr, MmuFlags flags) {
+        for (int i = 0; i < run.count; i++) {
+            long at = vaddr + i * PAGE;
+            if (table.translate(at) == PageTableTrait.NO_TRANSLATION) {
+                table.mapPages(at, run.paddrs, i, 1, flags, OnExisting.SKIP);
+                note(at, PAGE);
+            }
+        }
+    }
+
+    /// Enters a physically contiguous range.
+    ///
+    /// @throws PagingException when there is no memory for a table
+    void enterContiguous(long vaddr, long paddr, long length, MmuFlags flags) {
+        try {
+            table.mapRange(vaddr, paddr, length, flags, HugePages.ALLOWED, OnExisting.ERROR);
+            note(vaddr, length);
+        } catch (PagingException e) {
+            requireOnlyInTheWay(e);
+            table.mapRange(vaddr, paddr, length, flags, HugePages.ALLOWED, OnExisting.SKIP);
+        }
+    }
+
+    private static void requireOnlyInTheWay(PagingException e) {
+        if (e.error() != PagingError.ALREADY_MAPPED
+                && e.error() != PagingError.MAPPED_TO_HUGE_PAGE) {
+            throw e;
+        }
+    }
+
+    private void note(long vaddr, long sizeBytes) {
+        if (!journal.isEmpty()) {
+            Entered before = journal.getLast();
+            if (before.vaddr + before.sizeBytes == vaddr) {
+                journal.set(
+                        journal.size() - 1,
+                        new Entered(before.vaddr, before.sizeBytes + sizeBytes));
+                return;
+            }
+        }
+        journal.add(new Entered(vaddr, sizeBytes));
+    }
+
+    /// Takes back what was entered.
+    void undo() {
+        for (Entered entered : journal) {
+            table.unmapRange(entered.vaddr, entered.sizeBytes);
+        }
+        journal.clear();
+    }
+}

@@ -1,0 +1,544 @@
+package io.jircon.vm;
+
+import static io.jircon.vm.VmoMath.PAGE;
+
+import io.jircon.hal.AccessKind;
+import io.jircon.hal.HugePages;
+import io.jircon.hal.MmuFlags;
+import io.jircon.hal.OnExisting;
+import io.jircon.hal.PageSize;
+import io.jircon.hal.PageTableTrait;
+import io.jircon.hal.PagingException;
+import io.jircon.kobject.ZxStatus;
+import org.jspecify.annotations.Nullable;
+
+/// The mapping itself: the member of a region's tree, and what a memory object calls when its pages
+/// change.
+///
+/// Range, offset, permissions and state are written only with both the address space's lock and the
+/// memory object's lock held, so that either suffices for reading. Page-table entries are entered
+/// only with the memory object's lock held and the state ATTACHED (clause V-278).
+final class MappingNode extends RegionNode implements VmMapping, MappedRange {
+    /// How many pages one fault enters at most (clause V-7).
+    static final int FAULT_PAGES = 16;
+
+    /// What one page table of the lowest level covers; a fault enters pages of one such table only.
+    private static final long TABLE_BYTES = PageSize.SIZE_2M.bytes();
+
+    /// What a mapping goes through.
+    private enum State {
+        /// Not entered with its memory object yet.
+        NEW,
+        /// Shows its memory object; entries may be made.
+        ATTACHED,
+        /// As ATTACHED, but an operation that holds the address space's lock is about to take
+        /// entries away: none may be made until it is done. Who meets this state takes that lock.
+        FROZEN,
+        /// Dead.
+        DETACHED
+    }
+
+    private final VmAspace aspace;
+    private final VmAddressRegion parent;
+    private final VmObject vmo;
+    private final MmuFlags maxPermissions;
+    private final boolean faultsBeyondStreamSize;
+    private long vmoOffset;
+    private PermissionRanges permissions;
+    private State state = State.NEW;
+
+    /// Permissions aside, what every entry carries: USER, and the memory type, which the memory
+    /// object keeps while it is mapped (clause V-112).
+    private MmuFlags entryBase = MmuFlags.NONE;
+
+    MappingNode(
+            VmAddressRegion parent,
+            long first,
+            long last,
+            VmObject vmo,
+            long vmoOffset,
+            MmuFlags maxPermissions,
+            PermissionRanges permissions,
+            boolean faultsBeyondStreamSize) {
+        super(first, last);
+        this.aspace = parent.aspace();
+        this.parent = parent;
+        this.vmo = vmo;
+        this.vmoOffset = vmoOffset;
+        this.maxPermissions = maxPermissions;
+        this.permissions = permissions;
+        this.faultsBeyondStreamSize = faultsBeyondStreamSize;
+    }
+
+    // ---- views
+
+    @Override
+    public long baseAddress() {
+        return first;
+    }
+
+    @Override
+    public long sizeBytes() {
+        return lengthBytes();
+    }
+
+    @Override
+    public VmObject vmo() {
+        return vmo;
+    }
+
+    @Override
+    public long vmoOffset() {
+        return vmoOffset;
+    }
+
+    @Override
+    public MmuFlags maxPermissions() {
+        return maxPermissions;
+    }
+
+    @Override
+    public MmuFlags permissionsAt(long vaddr) {
+        vmo.lock().lock();
+        try {
+            if (!containsAddress(vaddr)) {
+                throw new IndexOutOfBoundsException(
+                        "vaddr=" + VmoMath.hex(vaddr) + " is not in " + this);
+            }
+            return permissions.at(vaddr);
+        } finally {
+            vmo.lock().unlock();
+        }
+    }
+
+    @Override
+    public boolean isAlive() {
+        vmo.lock().lock();
+        try {
+            return state == State.ATTACHED || state == State.FROZEN;
+        } finally {
+            vmo.lock().unlock();
+        }
+    }
+
+    @Override
+    public boolean faultsBeyondStreamSize() {
+        return faultsBeyondStreamSize;
+    }
+
+    @Override
+    public Object addressSpace() {
+        return aspace;
+    }
+
+    VmAddressRegion parent() {
+        return parent;
+    }
+
+    /// The runs of equal permissions; only with one of the two locks held.
+    PermissionRanges permissions() {
+        return permissions;
+    }
+
+    long vmoOffsetOf(long vaddr) {
+        return vmoOffset + (vaddr - first);
+    }
+
+    // ---- called by the memory object, with its lock held
+
+    @Override
+    public void unmapVmoRange(long offset, long len) {
+        long from = first + (offset - vmoOffset);
+        aspace.removeEntries(from, from + len - 1, first, last);
+    }
+
+    @Override
+    public void writeProtectVmoRange(long offset, long len) {
+        long from = first + (offset - vmoOffset);
+        try {
+            aspace.table().writeProtectRange(from, len);
+        } catch (PagingException noRoomToSplit) {
+            // Entries without WRITE would do; no entries do as well, for they fault back in.
+            aspace.removeEntries(from, from + len - 1, first, last);
+        }
+    }
+
+    // ---- life, with the address space's lock held for writing
+
+    /// Enters the mapping with its memory object.
+    void attach() {
+        vmo.lock().lock();
+        try {
+            assert state == State.NEW;
+            vmo.attachMapping(this);
+            entryBase = aspace.entryBase().with(vmo.cachePolicy().memoryType());
+            state = State.ATTACHED;
+        } finally {
+            vmo.lock().unlock();
+        }
+    }
+
+    /// Makes sure that no entry is made until [#thaw] or a change of the range.
+    void freeze() {
+        vmo.lock().lock();
+        try {
+            assert state == State.ATTACHED;
+            state = State.FROZEN;
+        } finally {
+            vmo.lock().unlock();
+        }
+    }
+
+    void thaw() {
+        vmo.lock().lock();
+        try {
+            assert state == State.FROZEN;
+            state = State.ATTACHED;
+        } finally {
+            vmo.lock().unlock();
+        }
+    }
+
+    /// Ends the mapping. Its entries are gone already, or are the caller's to remove next.
+    void detach() {
+        vmo.lock().lock();
+        try {
+            vmo.detachMapping(this);
+            state = State.DETACHED;
+        } finally {
+            vmo.lock().unlock();
+        }
+    }
+
+    /// Gives up a part of the range whose entries are gone (clause V-135). What is left below the
+    /// part, or else above it, stays this mapping.
+    ///
+    /// @return what is left above when something is left on both sides: a mapping of its own,
+    ///   attached, for the region's tree
+    @Nullable MappingNode cutOut(long from, long to) {
+        vmo.lock().lock();
+        try {
+            MappingNode tail = null;
+            if (first != from && last != to) {
+                tail =
+                        new MappingNode(
+                                parent,
+                                to + 1,
+                                last,
+                                vmo,
+                                vmoOffsetOf(to + 1),
+                                maxPermissions,
+                                permissions.copyOf(to + 1, last),
+                                faultsBeyondStreamSize);
+            }
+            vmo.reshapeMapping(this, () -> giveUp(from, to));
+            state = State.ATTACHED;
+            if (tail != null) {
+                tail.attach();
+            }
+            return tail;
+        } finally {
+            vmo.lock().unlock();
+        }
+    }
+
+    private void giveUp(long from, long to) {
+        if (first != from) {
+            last = from - 1;
+        } else {
+            vmoOffset = vmoOffsetOf(to + 1);
+            first = to + 1;
+        }
+        permissions.shrinkTo(first, last);
+    }
+
+    /// Whether this mapping and the one right above it are one (clause V-263).
+    boolean canMergeWith(MappingNode high) {
+        return high.first == last + 1
+                && Long.compareUnsigned(high.first, first) > 0
+                && high.parent == parent
+                && high.vmo == vmo
+                && high.vmoOffset == vmoOffsetOf(high.first)
+                && high.maxPermissions.equals(maxPermissions)
+                && high.faultsBeyondStreamSize == faultsBeyondStreamSize;
+    }
+
+    /// Takes over the mapping right above, which dies. No entry changes (clause V-268).
+    void absorb(MappingNode high) {
+        vmo.lock().lock();
+        try {
+            vmo.detachMapping(high);
+            high.state = State.DETACHED;
+            vmo.reshapeMapping(
+                    this,
+                    () -> {
+                        last = high.last;
+                        permissions = PermissionRanges.join(permissions, high.permissions);
+                    });
+        } finally {
+            vmo.lock().unlock();
+        }
+    }
+
+    /// Changes permissions and entries of a part (clauses V-159 to V-163). Entries never gain WRITE
+    /// here: the next write has to pass the memory object.
+    void protect(long from, long to, MmuFlags wanted) {
+        vmo.lock().lock();
+        try {
+            if (permissions.at(from).equals(wanted) && permissions.lastOfRun(from) == to) {
+                return;
+            }
+            if (wanted.isNoAccess()) {
+                aspace.removeEntries(from, to, first, last);
+            } else {
+                MmuFlags entries = entryBase.with(wanted).without(MmuFlags.of(MmuFlags.WRITE_BIT));
+                try {
+                    aspace.table().protectRange(from, to - from + 1, entries);
+                } catch (PagingException noRoomToSplit) {
+                    aspace.removeEntries(from, to, first, last);
+                }
+            }
+            permissions.set(from, to, wanted);
+        } finally {
+            vmo.lock().unlock();
+        }
+    }
+
+    // ---- faults, with no lock held
+
+    /// Resolves a fault in this mapping (clauses V-196 to V-203).
+    ///
+    /// @param page address of the page, in the mapping when it was looked up
+    /// @param maxPages 0 for one page and what lies ready behind it, else exactly so many pages
+    /// @return null when the mapping changed meanwhile and has to be looked up again
+    @Nullable ZxStatus fault(long page, AccessKind access, long maxPages, FaultScratch scratch) {
+        vmo.lock().lock();
+        try {
+            if (state != State.ATTACHED || !containsAddress(page)) {
+                return null;
+            }
+            MmuFlags allowed = permissions.at(page);
+            if (!allows(allowed, access)) {
+                return ZxStatus.ACCESS_DENIED;
+            }
+            long offset = vmoOffsetOf(page);
+            long accessible = accessibleBytes();
+            if (Long.compareUnsigned(offset, accessible) >= 0) {
+                return ZxStatus.OUT_OF_RANGE;
+            }
+            long end = permissions.lastOfRun(page);
+            long room = VmoMath.min(end - page + 1, accessible - offset);
+            MmuFlags flags = entryBase.with(allowed);
+            if (maxPages != 0) {
+                return faultExactly(
+                        page,
+                        VmoMath.min(room >>> VmoMath.SHIFT, maxPages),
+                        access,
+                        flags,
+                        scratch);
+            }
+            long inTable = TABLE_BYTES - (page & (TABLE_BYTES - 1));
+            int around = (int) (VmoMath.min(VmoMath.min(room, inTable), FAULT_PAGES * PAGE) / PAGE);
+            return vmo.isPaged()
+                    ? faultPaged(page, offset, access, flags, around, scratch)
+                    : faultLinear(page, offset, access, flags, around, scratch);
+        } finally {
+            vmo.lock().unlock();
+        }
+    }
+
+    private static boolean allows(MmuFlags allowed, AccessKind access) {
+        return switch (access) {
+            case READ -> allowed.canRead();
+            case WRITE -> allowed.canWrite();
+            case EXECUTE -> allowed.canRead() && allowed.canExecute();
+        };
+    }
+
+    /// How much of the memory object may be accessed through this mapping, counted from its start.
+    private long accessibleBytes() {
+        if (!faultsBeyondStreamSize) {
+            return VmoMath.up(vmo.sizeBytes());
+        }
+        return VmoMath.min(VmoMath.up(vmo.streamSizeBytes()), VmoMath.up(vmo.sizeBytes()));
+    }
+
+    private ZxStatus faultPaged(
+            long page,
+            long offset,
+            AccessKind access,
+            MmuFlags flags,
+            int around,
+            FaultScratch scratch) {
+        PageLookup lookup = scratch.lookup;
+        ZxStatus status = vmo.lookupPage(offset, access == AccessKind.WRITE, lookup);
+        if (status != ZxStatus.OK) {
+            return status;
+        }
+        PageRun run = scratch.run;
+        long[] frames = scratch.frames;
+        frames[0] = lookup.paddr;
+        int count = 1;
+        if (around > 1) {
+            vmo.existingPages(offset + PAGE, around - 1, run);
+            if (run.count > 0 && run.writable == lookup.writable) {
+                System.arraycopy(run.paddrs, 0, frames, 1, run.count);
+                count += run.count;
+            }
+        }
+        try {
+            enter(page, frames, count, lookup.writable ? flags : readOnly(flags));
+        } catch (PagingException e) {
+            vmo.undoLookup(offset, lookup);
+            return VmErrors.statusOf(e);
+        }
+        try {
+            enterAround(page, offset, flags, count, around, run);
+        } catch (PagingException e) {
+            // Nobody asked for these pages, and the one that was asked for is in place.
+        }
+        return ZxStatus.OK;
+    }
+
+    /// Enters what is left of the uninterrupted run of pages behind a fault (clause V-202).
+    private void enterAround(
+            long page, long offset, MmuFlags flags, int entered, int around, PageRun run) {
+        for (int done = entered; done < around; done += run.count) {
+            vmo.existingPages(offset + done * PAGE, around - done, run);
+            if (run.count == 0) {
+                return;
+            }
+            MmuFlags runFlags = run.writable ? flags : readOnly(flags);
+            enter(page + done * PAGE, run.paddrs, run.count, runFlags);
+        }
+    }
+
+    private void enter(long vaddr, long[] frames, int count, MmuFlags flags) {
+        aspace.table().mapPages(vaddr, frames, 0, count, flags, OnExisting.UPGRADE);
+    }
+
+    /// The frames of a physical memory object are known without it (clause V-211).
+    private ZxStatus faultLinear(
+            long page,
+            long offset,
+            AccessKind access,
+            MmuFlags flags,
+            long pages,
+            FaultScratch scratch) {
+        PageTableTrait table = aspace.table();
+        if (table.hardwareWalk(page, access, scratch.walk)) {
+            return ZxStatus.OK; // another thread was faster; do not split the leaf that it made
+        }
+        ZxStatus status = vmo.lookupPage(offset, access == AccessKind.WRITE, scratch.lookup);
+        if (status != ZxStatus.OK) {
+            return status;
+        }
+        long paddr = scratch.lookup.paddr;
+        try {
+            mapLinear(page, paddr, pages * PAGE, flags);
+            return ZxStatus.OK;
+        } catch (PagingException e) {
+            if (table.translate(page) == PageTableTrait.NO_TRANSLATION) {
+                return VmErrors.statusOf(e);
+            }
+        }
+        // No frame to split the leaf that is in the way: without it there is nothing to split.
+        try {
+            aspace.removeEntries(page, page + PAGE - 1, first, last);
+            mapLinear(page, paddr, pages * PAGE, flags);
+            return ZxStatus.OK;
+        } catch (PagingException e) {
+            return VmErrors.statusOf(e);
+        }
+    }
+
+    private void mapLinear(long vaddr, long paddr, long sizeBytes, MmuFlags flags) {
+        aspace.table()
+                .mapRange(vaddr, paddr, sizeBytes, flags, HugePages.FORBIDDEN, OnExisting.UPGRADE);
+    }
+
+    /// A fault over several pages: those and no others (clause V-203).
+    private ZxStatus faultExactly(
+            long page, long pages, AccessKind access, MmuFlags flags, FaultScratch scratch) {
+        for (long i = 0; i < pages; i++) {
+            long vaddr = page + i * PAGE;
+            long offset = vmoOffsetOf(vaddr);
+            ZxStatus status =
+                    vmo.isPaged()
+                            ? faultPaged(vaddr, offset, access, flags, 1, scratch)
+                            : faultLinear(vaddr, offset, access, flags, 1, scratch);
+            if (status != ZxStatus.OK) {
+                return status;
+            }
+        }
+        return ZxStatus.OK;
+    }
+
+    // ---- entering what exists
+
+    /// Enters the pages of a part that the memory object has (clauses V-111 and V-190); all or
+    /// none, except that entries of a physical object may stay beside others that were there.
+    ///
+    /// Called with the memory object's lock held and the state ATTACHED.
+    ///
+    /// @throws PagingException when there is no memory for a table
+    void enterExisting(long from, long to) {
+        var entries = new EagerEntries(aspace.table(), vmo);
+        try {
+            enterExisting(from, to, entries);
+        } catch (PagingException e) {
+            entries.undo();
+            throw e;
+        }
+    }
+
+    private void enterExisting(long from, long to, EagerEntries entries) {
+        long accessible = accessibleBytes();
+        for (long at = from; ; ) {
+            long end = VmoMath.min(permissions.lastOfRun(at), to);
+            MmuFlags allowed = permissions.at(at);
+            long offset = vmoOffsetOf(at);
+            if (Long.compareUnsigned(offset, accessible) >= 0) {
+                return;
+            }
+            if (!allowed.isNoAccess()) {
+                long length = VmoMath.min(end - at + 1, accessible - offset);
+                enterRun(at, offset, length, entryBase.with(allowed), entries);
+            }
+            if (end == to) {
+                return;
+            }
+            at = end + 1;
+        }
+    }
+
+    private void enterRun(
+            long vaddr, long offset, long length, MmuFlags flags, EagerEntries entries) {
+        if (vmo.isPaged()) {
+            entries.enterPages(vaddr, offset, length, flags);
+            return;
+        }
+        var lookup = new PageLookup();
+        if (vmo.lookupPage(offset, /* write= */ false, lookup) == ZxStatus.OK) {
+            entries.enterContiguous(vaddr, lookup.paddr, length, flags);
+        }
+    }
+
+    boolean isAttached() {
+        return state == State.ATTACHED;
+    }
+
+    static MmuFlags readOnly(MmuFlags flags) {
+        return flags.without(MmuFlags.of(MmuFlags.WRITE_BIT));
+    }
+
+    /// What an entry for a page with these permissions may carry at most.
+    MmuFlags entryFlags(MmuFlags allowed) {
+        return entryBase.with(allowed);
+    }
+
+    @Override
+    public String toString() {
+        return "mapping " + Ranges.text(first, last) + " of vmo " + vmo.koid();
+    }
+}
