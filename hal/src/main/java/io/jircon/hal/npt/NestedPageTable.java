@@ -272,9 +272,13 @@ public final class NestedPageTable implements PageTableTrait {
     public long translate(long vaddr) {
         long stamp = lock.tryOptimisticRead();
         if (stamp != 0) {
-            long paddr = lookUp(vaddr);
-            if (lock.validate(stamp)) {
-                return paddr;
+            try {
+                long paddr = lookUp(vaddr);
+                if (lock.validate(stamp)) {
+                    return paddr;
+                }
+            } catch (IndexOutOfBoundsException torn) {
+                // A table was freed under the walk and its frame used for something else.
             }
         }
         stamp = lock.readLock();
@@ -286,29 +290,32 @@ public final class NestedPageTable implements PageTableTrait {
     }
 
     /// Finds what an address translates to. Without the lock the tables may change under it: then
-    /// the answer is wrong, but no address outside memory is read.
+    /// the answer means nothing.
     private long lookUp(long vaddr) {
         requireOpen();
         if (!isInRange(vaddr)) {
             return NO_TRANSLATION;
         }
+        PagingFormat shape = format;
+        long present = shape.presentMask;
+        int height = shape.rootHeight;
+        int shift = shape.shifts[height];
+        int index = (int) (vaddr >>> shift) & shape.indexMasks[height];
         long table = store.root;
-        for (int height = format.rootHeight; height >= 0; height--) {
-            long entry = entry(table, height, vaddr);
-            if (height != format.rootHeight && !store.holds(table)) {
+        while (true) {
+            long raw = store.read(table + (long) index * Long.BYTES);
+            if ((raw & present) == 0 || !shape.isPresent(height, raw)) {
                 return NO_TRANSLATION;
             }
-            long raw = store.read(entry);
-            if (!format.isPresent(height, raw)) {
-                return NO_TRANSLATION;
+            if (shape.isLeaf(height, raw)) {
+                long inside = (1L << shift) - 1;
+                return (shape.address(raw) & ~inside) | (vaddr & inside);
             }
-            if (format.isLeaf(height, raw)) {
-                long inside = (1L << format.shifts[height]) - 1;
-                return format.leafAddress(height, raw) | (vaddr & inside);
-            }
-            table = format.address(raw);
+            table = shape.address(raw);
+            height--;
+            shift -= TableStore.INDEX_BITS;
+            index = (int) (vaddr >>> shift) & (TableStore.TABLE_ENTRIES - 1);
         }
-        return NO_TRANSLATION;
     }
 
     @Override

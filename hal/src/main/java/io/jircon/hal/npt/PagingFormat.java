@@ -25,9 +25,9 @@ public final class PagingFormat {
     final int addressShift;
     final long addressMask;
     final long presentMask;
-    final long[] typeMasks;
+    final long typeMask;
     final long leafXor;
-    final long[] leafMasks;
+    final long leafMask;
     final long pointerAttributes;
     final long addressSizeMask;
     final long accessedMask;
@@ -61,6 +61,8 @@ public final class PagingFormat {
         addressShift = spec.addressShift;
         addressMask = spec.addressMask;
         presentMask = spec.presentMask;
+        typeMask = spec.typeMask;
+        leafMask = spec.leafMask;
         leafXor = spec.leafXor;
         pointerAttributes = spec.pointerAttributes;
         addressSizeMask = spec.addressSizeMask;
@@ -78,8 +80,6 @@ public final class PagingFormat {
         int heights = rootHeight + 1;
         EntryCodec codec = spec.codec;
         indexMasks = new int[heights];
-        typeMasks = new long[heights];
-        leafMasks = new long[heights];
         leafReserved = new long[heights];
         pointerReserved = new long[heights];
         leafAttributes = new long[heights][FLAG_SETS + 1];
@@ -91,8 +91,6 @@ public final class PagingFormat {
             indexMasks[height] = (1 << (top - shifts[height])) - 1;
             boolean canBeLeaf = height <= maxLeafHeight;
             boolean canBePointer = height > 0;
-            typeMasks[height] = canBeLeaf && canBePointer ? 0 : spec.typeMask;
-            leafMasks[height] = canBeLeaf ? spec.leafMask : 0;
             if (canBePointer) {
                 pointerReserved[height] = reserved(codec.pointerFields(height));
             }
@@ -376,13 +374,17 @@ public final class PagingFormat {
     }
 
     boolean isPresent(int height, long raw) {
-        long type = typeMasks[height];
-        return (raw & presentMask) != 0 && (raw & type) == type;
+        return (raw & presentMask) != 0 && (typeMask == 0 || hasType(height, raw));
+    }
+
+    /// Whether the type bits allow what the height demands: a page at 0, a table above the leaves.
+    private boolean hasType(int height, long raw) {
+        return (height != 0 && height <= maxLeafHeight) || (raw & typeMask) == typeMask;
     }
 
     /// Whether a present entry ends the walk.
     boolean isLeaf(int height, long raw) {
-        return height == 0 || ((raw ^ leafXor) & leafMasks[height]) != 0;
+        return height == 0 || (height <= maxLeafHeight && ((raw ^ leafXor) & leafMask) != 0);
     }
 
     /// The address field of any entry.

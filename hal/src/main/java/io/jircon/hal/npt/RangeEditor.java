@@ -2,6 +2,7 @@ package io.jircon.hal.npt;
 
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageSize;
+import java.lang.foreign.MemorySegment;
 
 /// Removes and changes the leaves of ranges, visiting each table of the tree once. A first pass
 /// along the two ends of the range counts the tables that splitting huge leaves will need; the
@@ -29,6 +30,13 @@ final class RangeEditor {
     private int memoHeight = -1;
     private long memoBefore;
     private long memoAfter;
+
+    /// All ones where the address stays, 0 where the entry goes.
+    private long memoKeep;
+
+    /// Whether one store makes the change: no walker writes to the entry, nothing is to be broken.
+    private boolean memoPlain;
+
     private boolean memoStale;
 
     RangeEditor(TableStore store) {
@@ -151,13 +159,49 @@ final class RangeEditor {
     }
 
     private void changePages(long table, long vaddr, long size, boolean hidden) {
-        long first = entry(table, 0, vaddr);
-        int count = (int) (size >>> PageSize.BASE_SHIFT);
-        for (int i = 0; i < count; i++) {
-            long entry = first + (long) i * Long.BYTES;
-            long raw = store.read(entry);
-            if (format.isPresent(0, raw)) {
-                changeLeaf(entry, 0, raw, vaddr + ((long) i << PageSize.BASE_SHIFT), hidden);
+        int first = format.index(0, vaddr);
+        int end = first + (int) (size >>> PageSize.BASE_SHIFT);
+        if (edit == Edit.UNMAP) {
+            removePages(table, first, end, vaddr, hidden);
+        } else {
+            rewritePages(table, first, end, vaddr, hidden);
+        }
+    }
+
+    private void removePages(long table, int first, int end, long vaddr, boolean hidden) {
+        MemorySegment words = store.words(table);
+        int index = first;
+        for (; index < end && !hidden && !store.flushes.isFull(); index++) {
+            if (format.isPresent(0, TableStore.read(words, index))) {
+                TableStore.write(words, index, 0);
+                long page = vaddr + ((long) (index - first) << PageSize.BASE_SHIFT);
+                store.flushes.add(page, PageSize.BASE_SHIFT);
+            }
+        }
+        for (; index < end; index++) {
+            TableStore.write(words, index, 0); // nothing left to list: what was there is all one
+        }
+    }
+
+    private void rewritePages(long table, int first, int end, long vaddr, boolean hidden) {
+        MemorySegment words = store.words(table);
+        long addressBits = format.addressMask & addressBits(0);
+        for (int index = first; index < end; index++) {
+            long raw = TableStore.read(words, index);
+            long address = raw & addressBits;
+            if ((raw ^ address) != memoBefore || memoHeight != 0) {
+                remember(0, raw ^ address);
+            }
+            long next = memoAfter | (address & memoKeep);
+            if (next == raw) {
+                continue;
+            }
+            if (memoPlain && (!memoStale || hidden || store.flushes.isFull())) {
+                TableStore.write(words, index, next);
+            } else {
+                long page = vaddr + ((long) (index - first) << PageSize.BASE_SHIFT);
+                long entry = table + (long) index * Long.BYTES;
+                store.putLeaf(entry, 0, page, raw, next, memoStale, hidden);
             }
         }
     }
@@ -181,27 +225,42 @@ final class RangeEditor {
     /// away.
     private long changed(int height, long raw) {
         long address = raw & format.addressMask & addressBits(height);
-        long before = raw ^ address;
-        if (height != memoHeight || before != memoBefore) {
-            int old = format.flagBits(height, raw);
-            int flags = edit == Edit.PROTECT ? flagBits : old & ~MmuFlags.WRITE_BIT;
-            boolean goes = (flags & MmuFlags.ACCESS_MASK) == 0;
-            memoHeight = height;
-            memoBefore = before;
-            memoAfter =
-                    goes || flags == old
-                            ? before
-                            : format.withAttributes(
-                                    before,
-                                    format.leafAttributes[height][flags],
-                                    0,
-                                    (flags & MmuFlags.WRITE_BIT) != 0);
-            if (goes) {
-                memoAfter = 0;
-            }
-            memoStale = (old & ~flags) != 0 || ((old ^ flags) & MmuFlags.MEMORY_TYPE_MASK) != 0;
+        if (height != memoHeight || (raw ^ address) != memoBefore) {
+            remember(height, raw ^ address);
         }
-        return memoAfter == 0 ? 0 : memoAfter | address;
+        return memoAfter | (address & memoKeep);
+    }
+
+    /// Works out what an entry with these bits beside its address becomes.
+    private void remember(int height, long before) {
+        memoHeight = height;
+        memoBefore = before;
+        memoAfter = before;
+        memoKeep = -1;
+        memoStale = false;
+        memoPlain = true;
+        if (!format.isPresent(height, before)) {
+            return;
+        }
+        int old = format.flagBits(height, before);
+        int flags = edit == Edit.PROTECT ? flagBits : old & ~MmuFlags.WRITE_BIT;
+        if (flags == old) {
+            return;
+        }
+        memoStale =
+                (old & ~flags) != 0 || ((old ^ flags) & MmuFlags.MEMORY_TYPE_MASK) != 0;
+        if ((flags & MmuFlags.ACCESS_MASK) == 0) {
+            memoAfter = 0;
+            memoKeep = 0;
+            return;
+        }
+        memoAfter =
+                format.withAttributes(
+                        before,
+                        format.leafAttributes[height][flags],
+                        0,
+                        (flags & MmuFlags.WRITE_BIT) != 0);
+        memoPlain = !format.setsAccessed && ((before ^ memoAfter) & format.breakMask) == 0;
     }
 
     /// Bits of the address field that belong to a leaf's address.

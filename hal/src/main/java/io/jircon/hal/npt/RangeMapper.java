@@ -5,6 +5,7 @@ import io.jircon.hal.MmuFlags;
 import io.jircon.hal.OnExisting;
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PagingException;
+import java.lang.foreign.MemorySegment;
 
 /// Enters ranges into a table, visiting each table of the tree once in each of two passes: the
 /// first looks for conflicts and counts the tables that will be needed, the second, which cannot
@@ -205,12 +206,14 @@ final class RangeMapper {
     }
 
     private void requireAbsent(long table, long vaddr, long size) {
-        long first = entry(table, 0, vaddr);
-        long end = first + (size >>> PageSize.BASE_SHIFT) * Long.BYTES;
-        for (long entry = first; entry < end; entry += Long.BYTES) {
-            long raw = store.read(entry);
-            if (format.isPresent(0, raw)) {
-                long page = vaddr + ((entry - first) / Long.BYTES << PageSize.BASE_SHIFT);
+        MemorySegment words = store.words(table);
+        int first = format.index(0, vaddr);
+        int end = first + (int) (size >>> PageSize.BASE_SHIFT);
+        long present = format.presentMask;
+        for (int index = first; index < end; index++) {
+            long raw = TableStore.read(words, index);
+            if ((raw & present) != 0 && format.isPresent(0, raw)) {
+                long page = vaddr + ((long) (index - first) << PageSize.BASE_SHIFT);
                 throw PagingException.alreadyMapped(page, format.leafAddress(0, raw));
             }
         }
@@ -291,32 +294,46 @@ final class RangeMapper {
     }
 
     private void enterPages(long table, long vaddr, long size, boolean hidden) {
-        long first = entry(table, 0, vaddr);
+        int first = format.index(0, vaddr);
         int count = (int) (size >>> PageSize.BASE_SHIFT);
         if (existing != OnExisting.ERROR) {
             for (int i = 0; i < count; i++) {
-                long at = vaddr + ((long) i << PageSize.BASE_SHIFT);
-                enterSlotOfPage(first + (long) i * Long.BYTES, at, hidden);
+                long entry = table + (long) (first + i) * Long.BYTES;
+                enterPage(entry, vaddr + ((long) i << PageSize.BASE_SHIFT), hidden);
             }
             return;
         }
-        long attributes = format.leafAttributes[0][flagBits];
+        MemorySegment words = store.words(table);
+        long raw = format.leafAttributes[0][flagBits];
         if (scattered) {
+            long[] list = paddrs;
             int frame = from + (int) ((vaddr - start) >>> PageSize.BASE_SHIFT);
-            for (int i = 0; i < count; i++) {
-                long raw = attributes | format.addressField(paddrs[frame + i]);
-                store.write(first + (long) i * Long.BYTES, raw);
+            int shift = format.addressShift;
+            if (hidden) {
+                for (int i = 0; i < count; i++) {
+                    TableStore.writePrivate(words, first + i, raw | list[frame + i] >>> shift);
+                }
+            } else {
+                for (int i = 0; i < count; i++) {
+                    TableStore.write(words, first + i, raw | list[frame + i] >>> shift);
+                }
             }
             return;
         }
-        long raw = attributes | format.addressField(vaddr + delta);
+        raw |= format.addressField(vaddr + delta);
         long step = format.addressField(PageSize.BASE_BYTES);
-        for (int i = 0; i < count; i++) {
-            store.write(first + (long) i * Long.BYTES, raw + i * step);
+        if (hidden) {
+            for (int i = 0; i < count; i++) {
+                TableStore.writePrivate(words, first + i, raw + i * step);
+            }
+        } else {
+            for (int i = 0; i < count; i++) {
+                TableStore.write(words, first + i, raw + i * step);
+            }
         }
     }
 
-    private void enterSlotOfPage(long entry, long vaddr, boolean hidden) {
+    private void enterPage(long entry, long vaddr, boolean hidden) {
         long raw = store.read(entry);
         if (!format.isPresent(0, raw)) {
             store.write(entry, leaf(0, vaddr));

@@ -4,6 +4,10 @@ import io.jircon.hal.FrameAllocator;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PhysicalMemory;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /// The memory of one page table's tables, and what a call leaves to be done at its end.
@@ -15,8 +19,14 @@ import java.util.Arrays;
 /// Entries are read with acquire and written with release, in one 64-bit access (clause A-166).
 /// Guarded by the page table's lock.
 final class TableStore {
+    private static final VarHandle WORDS =
+            ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
     private static final int TABLE_BYTES = (int) PageSize.BASE_BYTES;
+
+    /// Of every table but the root.
     static final int TABLE_ENTRIES = TABLE_BYTES / Long.BYTES;
+
+    static final int INDEX_BITS = Integer.numberOfTrailingZeros(TABLE_ENTRIES);
 
     final PagingFormat format;
     final FlushList flushes;
@@ -51,8 +61,23 @@ final class TableStore {
         return tableFrames;
     }
 
-    boolean holds(long table) {
-        return memory.contains(table, TABLE_BYTES);
+    /// The words of a leaf table, for loops: bounds are checked once per table and not per entry.
+    /// To be made in the method that loops, so that the JIT takes the object away.
+    MemorySegment words(long table) {
+        return memory.slice(table, TABLE_BYTES);
+    }
+
+    static long read(MemorySegment words, int index) {
+        return (long) WORDS.getAcquire(words, (long) index * Long.BYTES);
+    }
+
+    static void write(MemorySegment words, int index, long raw) {
+        WORDS.setRelease(words, (long) index * Long.BYTES, raw);
+    }
+
+    /// Writes an entry of a table that no walker can reach yet.
+    static void writePrivate(MemorySegment words, int index, long raw) {
+        WORDS.set(words, (long) index * Long.BYTES, raw);
     }
 
     long read(long entry) {
