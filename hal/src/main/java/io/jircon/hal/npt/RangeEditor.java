@@ -247,8 +247,7 @@ final class RangeEditor {
         if (flags == old) {
             return;
         }
-        memoStale =
-                (old & ~flags) != 0 || ((old ^ flags) & MmuFlags.MEMORY_TYPE_MASK) != 0;
+        memoStale = (old & ~flags) != 0 || ((old ^ flags) & MmuFlags.MEMORY_TYPE_MASK) != 0;
         if ((flags & MmuFlags.ACCESS_MASK) == 0) {
             memoAfter = 0;
             memoKeep = 0;
