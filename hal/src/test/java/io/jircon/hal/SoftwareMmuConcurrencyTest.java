@@ -38,21 +38,24 @@ class SoftwareMmuConcurrencyTest {
                 boolean stores = t == 0;
                 accesses.add(threads.submit(() -> access(machine, table, stores, stop)));
             }
-            for (int i = 0; i < 5_000; i++) {
-                memory.slice(other, PAGE).fill((byte) 1);
-                table.remap(VA, other, MmuFlags.RW);
-                // The frame just replaced is ours now.
-                memory.slice(current, PAGE).fill((byte) 2);
-                for (int look = 0; look < 3; look++) {
-                    MemorySegment ours = memory.slice(current, PAGE);
-                    assertEquals(2, ours.get(ValueLayout.JAVA_BYTE, look));
-                    assertEquals(2, ours.get(ValueLayout.JAVA_BYTE, PAGE - 1 - look));
+            try {
+                for (int i = 0; i < 5_000; i++) {
+                    memory.slice(other, PAGE).fill((byte) 1);
+                    table.remap(VA, other, MmuFlags.RW);
+                    // The frame just replaced is ours now.
+                    memory.slice(current, PAGE).fill((byte) 2);
+                    for (int look = 0; look < 3; look++) {
+                        MemorySegment ours = memory.slice(current, PAGE);
+                        assertEquals(2, ours.get(ValueLayout.JAVA_BYTE, look));
+                        assertEquals(2, ours.get(ValueLayout.JAVA_BYTE, PAGE - 1 - look));
+                    }
+                    long swap = current;
+                    current = other;
+                    other = swap;
                 }
-                long swap = current;
-                current = other;
-                other = swap;
+            } finally {
+                stop.set(true); // else a failure above would wait for the processors for ever
             }
-            stop.set(true);
             for (Future<Long> each : accesses) {
                 assertTrue(each.get() > 0);
             }
