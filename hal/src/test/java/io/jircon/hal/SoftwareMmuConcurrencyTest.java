@@ -1,6 +1,7 @@
 package io.jircon.hal;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.MemorySegment;
@@ -60,6 +61,44 @@ class SoftwareMmuConcurrencyTest {
                 assertTrue(each.get() > 0);
             }
         }
+    }
+
+    /// An access between its walk and its bytes: a flush has to wait for it.
+    @Test
+    @Tag("V-285")
+    void aFlushWaitsForTheAccessThatIsUnderWay() throws Exception {
+        try (var machine = new ToyMachine(HalConfig.DEFAULT);
+                ToyMachine.Table table = machine.newTable();
+                Mmu mmu = machine.newMmu()) {
+            long frame = machine.frames().allocate();
+            table.map(VA, frame, PageSize.SIZE_4K, MmuFlags.RW);
+            mmu.activate(table);
+            var flushed = new AtomicBoolean();
+            var flusher =
+                    new Thread(() -> {
+                        table.flush(VA, PageSize.SIZE_4K);
+                        flushed.set(true);
+                    });
+            var overtaken = new AtomicBoolean();
+            machine.onWalk =
+                    () -> {
+                        flusher.start();
+                        while (!isWaiting(flusher) && !flushed.get()) {
+                            Thread.onSpinWait();
+                        }
+                        overtaken.set(flushed.get());
+                    };
+            MemorySegment byteOne = MemorySegment.ofArray(new byte[] {1});
+            assertEquals(1, mmu.store(VA, byteOne, 0, 1));
+            flusher.join();
+            assertFalse(overtaken.get());
+            assertEquals(1, mmu.stats().flushes());
+        }
+    }
+
+    private static boolean isWaiting(Thread thread) {
+        return thread.getState() == Thread.State.BLOCKED
+                || thread.getState() == Thread.State.WAITING;
     }
 
     private static long access(
