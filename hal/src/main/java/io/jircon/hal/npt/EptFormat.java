@@ -5,6 +5,7 @@ import static io.jircon.hal.npt.FormatField.ignored;
 import static io.jircon.hal.npt.FormatField.reserved;
 import static io.jircon.hal.npt.FormatField.value;
 
+import io.jircon.hal.AccessKind;
 import io.jircon.hal.MmuFlags;
 import java.util.ArrayList;
 import java.util.List;
@@ -63,6 +64,7 @@ record EptFormat(EptOptions options) implements EntryCodec {
             spec.dirtyValue = DIRTY.mask();
             spec.accessedUpdate = FormatSpec.FlagUpdate.HARDWARE;
             spec.dirtyUpdate = FormatSpec.FlagUpdate.HARDWARE;
+            spec.guestEntryAccess = AccessKind.WRITE;
         }
         spec.registers =
                 (root, tag) ->

@@ -1,5 +1,6 @@
 package io.jircon.hal.npt;
 
+import io.jircon.hal.AccessKind;
 import io.jircon.hal.FaultCause;
 import java.util.List;
 
@@ -73,6 +74,9 @@ final class FormatSpec {
     FlagUpdate accessedUpdate = FlagUpdate.FAULT;
 
     FlagUpdate dirtyUpdate = FlagUpdate.FAULT;
+
+    /// What the processor's own accesses to a guest's page tables want of this second stage.
+    AccessKind guestEntryAccess = AccessKind.READ;
 
     /// The order of the last two checks of a walk.
     LeafCheck firstCheck = LeafCheck.PERMISSION;

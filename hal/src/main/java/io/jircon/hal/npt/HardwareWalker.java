@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 ///    rights and then at the accessed and dirty flags.
 /// 6. Flags that the hardware sets are set by compare-and-set; when the entry has changed meanwhile
 ///    the walk starts again.
-final class HardwareWalker {
+class HardwareWalker {
     private final PagingFormat format;
     private final PhysicalMemory memory;
     private final long root;
@@ -70,10 +70,11 @@ final class HardwareWalker {
                 result.depth = format.rootHeight - height;
                 int index = format.index(height, vaddr);
                 entry = table + (long) index * Long.BYTES;
-                if (!memory.contains(entry, Long.BYTES)) {
+                long at = locate(entry);
+                if (!memory.contains(at, Long.BYTES)) {
                     return fail(result, FaultCause.EXTERNAL);
                 }
-                raw = memory.readLongAcquire(entry);
+                raw = memory.readLongAcquire(at);
                 result.entriesRead++;
                 if (steps != null) {
                     steps.add(step(table, height, index, entry, raw));
@@ -92,7 +93,12 @@ final class HardwareWalker {
                     return fail(result, FaultCause.ADDRESS_SIZE);
                 }
                 rights &= left;
-                marksPointers |= (~raw & format.pointerAccessedMask) != 0;
+                if ((~raw & format.pointerAccessedMask) != 0) {
+                    if (!canMark(entry)) {
+                        return fail(result, FaultCause.EXTERNAL);
+                    }
+                    marksPointers = true;
+                }
                 table = format.address(raw);
                 height--;
             }
@@ -116,6 +122,9 @@ final class HardwareWalker {
             if ((needsAccessed && !format.setsAccessed) || (needsDirty && !format.setsDirty)) {
                 return fail(result, FaultCause.ACCESS_FLAG);
             }
+            if ((needsAccessed || needsDirty) && !canMark(entry)) {
+                return fail(result, FaultCause.EXTERNAL);
+            }
             if (sets && (needsAccessed || needsDirty)) {
                 long marked = raw | format.accessedMask;
                 if (needsDirty) {
@@ -137,6 +146,18 @@ final class HardwareWalker {
             result.flagBits = (flags & ~MmuFlags.ACCESS_MASK) | rights;
             return true;
         }
+    }
+
+    /// Where in the machine's memory an entry lies: a second stage may come in between.
+    ///
+    /// @return a physical address, or one outside memory when the entry cannot be reached
+    long locate(long entry) {
+        return entry;
+    }
+
+    /// Whether the walker may write to an entry to mark it: a second stage may forbid it.
+    boolean canMark(long entry) {
+        return true;
     }
 
     /// Sets the accessed flag of the pointers above a leaf that was used.

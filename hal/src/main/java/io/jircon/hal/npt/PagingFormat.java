@@ -1,5 +1,6 @@
 package io.jircon.hal.npt;
 
+import io.jircon.hal.AccessKind;
 import io.jircon.hal.FaultCause;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageSize;
@@ -197,6 +198,14 @@ public final class PagingFormat {
     /// @return such as VTTBR_EL2 and VTCR_EL2
     public List<RootRegister> rootRegisters(long root, int tag) {
         return spec.registers.of(root, tag);
+    }
+
+    /// What the processor's own reads of a guest's page tables want of this second stage: with
+    /// EPT's accessed and dirty flags on they count as writes.
+    ///
+    /// @return READ or WRITE
+    public AccessKind guestEntryAccess() {
+        return spec.guestEntryAccess;
     }
 
     /// Whether bits above the width must repeat the top bit, as in stage 1, rather than be 0.
