@@ -6,4 +6,6 @@ module io.jircon.vm {
     requires com.google.common;
     requires transitive io.jircon.hal;
     requires transitive io.jircon.kobject;
+
+    exports io.jircon.vm;
 }

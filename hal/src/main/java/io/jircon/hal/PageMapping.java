@@ -6,4 +6,10 @@ package io.jircon.hal;
 ///   for an unmap it is the start of the leaf
 /// @param flags what the entry allows, decoded
 /// @param size the size of the leaf
-public record PageMapping(long paddr, MmuFlags flags, PageSize size) {}
+public record PageMapping(long paddr, MmuFlags flags, PageSize size) {
+    /// `0x8002a123 rw-u in SIZE_4K`.
+    @Override
+    public String toString() {
+        return "0x%x %s in %s".formatted(paddr, flags, size);
+    }
+}

@@ -38,5 +38,12 @@ public record PageWalk(
             int index,
             long entryAddress,
             long raw,
-            String fields) {}
+            String fields) {
+        /// `level 1[19] at 0x8002b098 = 0x000000002000a801: V=1 PPN=0x8002a000`.
+        @Override
+        public String toString() {
+            return "%s[%d] at 0x%x = 0x%016x: %s"
+                    .formatted(levelName, index, entryAddress, raw, fields);
+        }
+    }
 }

@@ -1,7 +1,6 @@
 package io.jircon.hal;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.MemorySegment;
@@ -39,66 +38,25 @@ class SoftwareMmuConcurrencyTest {
                 boolean stores = t == 0;
                 accesses.add(threads.submit(() -> access(machine, table, stores, stop)));
             }
-            try {
-                for (int i = 0; i < 5_000; i++) {
-                    memory.slice(other, PAGE).fill((byte) 1);
-                    table.remap(VA, other, MmuFlags.RW);
-                    // The frame just replaced is ours now.
-                    memory.slice(current, PAGE).fill((byte) 2);
-                    for (int look = 0; look < 3; look++) {
-                        MemorySegment ours = memory.slice(current, PAGE);
-                        assertEquals(2, ours.get(ValueLayout.JAVA_BYTE, look));
-                        assertEquals(2, ours.get(ValueLayout.JAVA_BYTE, PAGE - 1 - look));
-                    }
-                    long swap = current;
-                    current = other;
-                    other = swap;
+            for (int i = 0; i < 5_000; i++) {
+                memory.slice(other, PAGE).fill((byte) 1);
+                table.remap(VA, other, MmuFlags.RW);
+                // The frame just replaced is ours now.
+                memory.slice(current, PAGE).fill((byte) 2);
+                for (int look = 0; look < 3; look++) {
+                    MemorySegment ours = memory.slice(current, PAGE);
+                    assertEquals(2, ours.get(ValueLayout.JAVA_BYTE, look));
+                    assertEquals(2, ours.get(ValueLayout.JAVA_BYTE, PAGE - 1 - look));
                 }
-            } finally {
-                stop.set(true); // else a failure above would wait for the processors for ever
+                long swap = current;
+                current = other;
+                other = swap;
             }
+            stop.set(true);
             for (Future<Long> each : accesses) {
                 assertTrue(each.get() > 0);
             }
         }
-    }
-
-    /// An access between its walk and its bytes: a flush has to wait for it.
-    @Test
-    @Tag("V-285")
-    void aFlushWaitsForTheAccessThatIsUnderWay() throws Exception {
-        try (var machine = new ToyMachine(HalConfig.DEFAULT);
-                ToyMachine.Table table = machine.newTable();
-                Mmu mmu = machine.newMmu()) {
-            long frame = machine.frames().allocate();
-            table.map(VA, frame, PageSize.SIZE_4K, MmuFlags.RW);
-            mmu.activate(table);
-            var flushed = new AtomicBoolean();
-            var flusher =
-                    new Thread(() -> {
-                        table.flush(VA, PageSize.SIZE_4K);
-                        flushed.set(true);
-                    });
-            var overtaken = new AtomicBoolean();
-            machine.onWalk =
-                    () -> {
-                        flusher.start();
-                        while (!isWaiting(flusher) && !flushed.get()) {
-                            Thread.onSpinWait();
-                        }
-                        overtaken.set(flushed.get());
-                    };
-            MemorySegment byteOne = MemorySegment.ofArray(new byte[] {1});
-            assertEquals(1, mmu.store(VA, byteOne, 0, 1));
-            flusher.join();
-            assertFalse(overtaken.get());
-            assertEquals(1, mmu.stats().flushes());
-        }
-    }
-
-    private static boolean isWaiting(Thread thread) {
-        return thread.getState() == Thread.State.BLOCKED
-                || thread.getState() == Thread.State.WAITING;
     }
 
     private static long access(

@@ -16,9 +16,6 @@ final class ToyMachine extends SimulatedMachine {
 
     boolean failsToMakeTables;
 
-    /// Called in a walk that found a leaf, before the processor learns of it.
-    Runnable onWalk = () -> {};
-
     ToyMachine(HalConfig config) {
         this(config, 3);
     }
@@ -109,7 +106,6 @@ final class ToyMachine extends SimulatedMachine {
             if (leaf == null || !leaf.flags().contains(MmuFlags.of(access.requiredBits()))) {
                 return false;
             }
-            onWalk.run();
             long start = leaf.size().alignDown(vaddr);
             result.paddr = leaf.paddr() + (vaddr - start);
             result.leafShift = leaf.size().shift();

@@ -17,7 +17,7 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         version = "jircon 0.1.0",
         synopsisSubcommandLabel = "COMMAND",
-        subcommands = HalsCommand.class)
+        subcommands = {HalsCommand.class, BootCommand.class, WalkCommand.class, ImageCommand.class})
 public final class Main implements Runnable {
     /// All went well.
     static final int OK = 0;

@@ -4,7 +4,16 @@ import io.jircon.hal.AccessKind;
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PhysicalMemory;
 import io.jircon.hal.WalkResult;
+import io.jircon.hal.npt.Cr3;
+import io.jircon.hal.npt.Eptp;
+import io.jircon.hal.npt.Hgatp;
 import io.jircon.hal.npt.NestedPageTable;
+import io.jircon.hal.npt.RootRegister;
+import io.jircon.hal.npt.Satp;
+import io.jircon.hal.npt.TcrEl1;
+import io.jircon.hal.npt.TtbrEl1;
+import io.jircon.hal.npt.VtcrEl2;
+import io.jircon.hal.npt.VttbrEl2;
 import java.io.BufferedWriter;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -14,40 +23,40 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
 
 /// Writes a machine with one guest's table to a directory:
 ///
 /// - `image.bin`: physical memory from its base on; pages of zeros are holes in the file
-/// - `meta.txt`: `base=`, `root=` and the control register, hexadecimal
+/// - `meta.txt`: `base=`, `root=`, and what switches the table on: `eptp=` (EPTP), `vtcr=`
+///   (VTCR_EL2) or `mode=` (hgatp.MODE); hexadecimal
 /// - `probes.txt`: `<gpa> <r|w|x>`, one to a line, hexadecimal
 /// - `expected.txt`: `<gpa> <r|w|x> ok <hpa>` or `<gpa> <r|w|x> fault`, in the same order, by the
 ///   walker that the software MMU uses
 public final class MachineImage {
     private final PhysicalMemory memory;
     private final NestedPageTable table;
-    private final ControlRegister control;
 
     /// Describes a machine.
     ///
     /// @param memory its memory
     /// @param table the guest's table, which nobody changes meanwhile
-    /// @param control the control register's value for it
-    public MachineImage(PhysicalMemory memory, NestedPageTable table, ControlRegister control) {
+    public MachineImage(PhysicalMemory memory, NestedPageTable table) {
         this.memory = memory;
         this.table = table;
-        this.control = control;
     }
 
     /// How much was written.
     ///
-    /// @param leaves how many leaves the table has
+    /// @param leaves how many leaves the table has, by their size
     /// @param probes how many probes
     /// @param allowed how many of them are answered with an address
-    public record Summary(long leaves, int probes, int allowed) {}
+    public record Summary(Map<PageSize, Integer> leaves, int probes, int allowed) {}
 
     /// Writes the files, replacing those that are there.
     ///
@@ -59,14 +68,10 @@ public final class MachineImage {
         writeMemory(directory.resolve("image.bin"));
         Files.writeString(
                 directory.resolve("meta.txt"),
-                "base=%x%nroot=%x%n%s=%x%n"
-                        .formatted(
-                                memory.base(),
-                                table.rootAddress(),
-                                control.name(),
-                                control.value()));
+                "base=%x%nroot=%x%n%s%n"
+                        .formatted(memory.base(), table.rootAddress(), controlRegister()));
         var addresses = new LinkedHashSet<Long>();
-        long leaves = chooseAddresses(addresses, random);
+        Map<PageSize, Integer> leaves = chooseAddresses(addresses, random);
         List<Probe> probes = chooseProbes(addresses);
         int allowed = 0;
         var result = new WalkResult();
@@ -82,6 +87,26 @@ public final class MachineImage {
             }
         }
         return new Summary(leaves, probes.size(), allowed);
+    }
+
+    /// What a hypervisor puts into a register, besides the root, to switch the table on.
+    private String controlRegister() {
+        for (RootRegister register : table.rootRegisters()) {
+            switch (register) {
+                case Eptp eptp -> {
+                    return "eptp=%x".formatted(eptp.encode());
+                }
+                case VtcrEl2 vtcr -> {
+                    return "vtcr=%x".formatted(vtcr.encode());
+                }
+                case Hgatp hgatp -> {
+                    return "mode=%x".formatted(hgatp.mode());
+                }
+                // The others belong to stage 1, or hold nothing but the root and a tag.
+                case Cr3 _, Satp _, TcrEl1 _, TtbrEl1 _, VttbrEl2 _ -> {}
+            }
+        }
+        throw new IllegalStateException(table + " is not a guest's");
     }
 
     private void writeMemory(Path file) throws IOException {
@@ -113,14 +138,14 @@ public final class MachineImage {
 
     /// The first and last page of each leaf, one in the middle, the neighbours outside it, and
     /// addresses anywhere.
-    private long chooseAddresses(Set<Long> addresses, SplittableRandom random) {
-        var leaves = new ArrayList<Long>();
+    private Map<PageSize, Integer> chooseAddresses(Set<Long> addresses, SplittableRandom random) {
+        var leaves = new EnumMap<PageSize, Integer>(PageSize.class);
         long space = table.lastAddress() - table.firstAddress() + 1;
         table.forEachLeaf(
                 table.firstAddress(),
                 space,
                 (vaddr, paddr, size, flags) -> {
-                    leaves.add(vaddr);
+                    leaves.merge(size, 1, Integer::sum);
                     addresses.add(vaddr);
                     addresses.add(vaddr + size.bytes() - PageSize.BASE_BYTES);
                     addresses.add(
@@ -130,11 +155,11 @@ public final class MachineImage {
                         addresses.add(vaddr - PageSize.BASE_BYTES);
                     }
                 });
-        for (int i = 0; i < leaves.size() / 4; i++) {
+        for (int i = addresses.size() / 16; i > 0; i--) {
             long anywhere = table.firstAddress() + random.nextLong(space);
             addresses.add(PageSize.SIZE_4K.alignDown(anywhere));
         }
-        return leaves.size();
+        return leaves;
     }
 
     private List<Probe> chooseProbes(Set<Long> addresses) {
