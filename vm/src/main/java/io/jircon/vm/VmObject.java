@@ -1,632 +1,590 @@
 package io.jircon.vm;
 
-import static io.jircon.vm.VmoMath.PAGE;
-import static io.jircon.vm.VmoMath.SHIFT;
-import static io.jircon.vm.VmoMath.hex;
-
 import io.jircon.hal.PagingException;
 import io.jircon.kobject.KObjectBase;
 import io.jircon.kobject.ObjectType;
+import io.jircon.kobject.Signals;
 import io.jircon.kobject.ZxException;
 import io.jircon.kobject.ZxStatus;
 import java.lang.foreign.MemorySegment;
-import java.util.Collections;
 import java.util.EnumSet;
-import java.util.IdentityHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
-/// A virtual memory object, VMO: bytes in pages, which mappings show and which can be read and
-/// written without one.
+/// A memory object: a run of pages that can be mapped, read and written.
 ///
-/// Paged objects take frames as their pages are written; a contiguous object has all of its frames
-/// from the start, one behind the other; a physical object is a fixed range of physical addresses.
+/// Lifetime (clause O-5): an object lives while its maker has not closed it, while a handle refers
+/// to it, or while it is mapped. The maker's hold ends with [#close()], or with the last handle
+/// when handles were made. Then its frames go back to the machine, unless a slice or reference
+/// still shows them.
 ///
-/// An object lives until it was closed, has no handle, and is not mapped anywhere any more. Then
-/// its frames go back. Safe for use by many threads.
-public final class VmObject extends KObjectBase implements AutoCloseable {
-    /// The largest size in bytes, unsigned (clause O-10).
-    public static final long MAX_SIZE_BYTES = -16 * PAGE;
+/// Offsets and sizes are bytes, unsigned. Every method is safe for use by many threads; the lock
+/// ([#lock()]) is the family's, the second in the lock order.
+public abstract sealed class VmObject extends KObjectBase implements AutoCloseable
+        permits PagedVmo, PhysicalVmo {
+    /// The largest size an object can have (clause O-10).
+    public static final long MAX_SIZE_BYTES = -1L & -(16 * VmoMath.PAGE);
 
-    /// What [#nextExisting] answers when there is no further page.
+    /// What [#nextExisting] answers when there is none. No page starts there.
     static final long NO_PAGE = -1L;
 
-    private final Machine machine;
-    private final VmoFamily family;
-    private final CommitPolicy policy;
-    private final CachePolicy cachePolicy;
-    private final @Nullable PageStore store;
-    private final long physicalSize;
-    private final boolean resizable;
-    private final boolean discardable;
-    private final StreamSize streamSize;
+    final Machine machine;
+    final VmoFamily family;
 
-    // Guarded by the family's lock:
-    private final IdentityHashMap<Object, Integer> spaces = new IdentityHashMap<>(1);
-    private int mappingCount;
-    private boolean closed;
+    // The rest is guarded by the family's lock.
+    private @Nullable VmObject parent;
+    private final Set<VmObject> children = new LinkedHashSet<>();
+    private boolean held = true;
     private boolean destroyed;
+    private int mappingCount;
+    private volatile CachePolicy cachePolicy;
 
-    private VmObject(
-            Machine machine,
-            VmoFamily family,
-            CommitPolicy policy,
-            CachePolicy cachePolicy,
-            @Nullable PageStore store,
-            long physicalSize,
-            long streamBytes,
-            Set<VmoOption> options) {
+    VmObject(
+            Machine machine, VmoFamily family, @Nullable VmObject parent, CachePolicy cachePolicy) {
         super(machine.kernel(), ObjectType.VMO);
         this.machine = machine;
         this.family = family;
-        this.policy = policy;
+        this.parent = parent;
         this.cachePolicy = cachePolicy;
-        this.store = store;
-        this.physicalSize = physicalSize;
-        this.streamSize = new StreamSize(streamBytes);
-        this.resizable = options.contains(VmoOption.RESIZABLE);
-        this.discardable = options.contains(VmoOption.DISCARDABLE);
+        changeSignals(0, Signals.VMO_ZERO_CHILDREN);
     }
 
-    // ---- making one
+    // ---- making
 
-    /// Makes a paged object of zeros (clauses O-16 to O-22).
+    /// Makes an object of zeros whose frames are taken by the first write to each page (clauses
+    /// O-17 to O-22).
     ///
     /// @param machine where
-    /// @param sizeBytes its size, rounded up to whole pages; with UNBOUNDED its stream size
+    /// @param sizeBytes its size; rounded up to whole pages, kept unrounded as the stream size
     /// @param options RESIZABLE, DISCARDABLE, UNBOUNDED
     /// @return an object to close
-    /// @throws ZxException INVALID_ARGS for options that contradict each other or are not for this;
-    ///   OUT_OF_RANGE when it is too large
+    /// @throws ZxException in this order: INVALID_ARGS for RESIZABLE with UNBOUNDED; OUT_OF_RANGE
+    ///   when the size wraps; INVALID_ARGS for TRAP_DIRTY, or for UNBOUNDED with a larger size than
+    ///   an object can have; OUT_OF_RANGE for any other such size
     public static VmObject create(Machine machine, long sizeBytes, VmoOption... options) {
-        Set<VmoOption> set = EnumSet.noneOf(VmoOption.class);
-        Collections.addAll(set, options);
-        boolean unbounded = set.contains(VmoOption.UNBOUNDED);
-        if (unbounded && set.contains(VmoOption.RESIZABLE)) {
-            throw VmErrors.invalidArgs("O-17", "options=" + set + " contradict each other");
-        }
-        if (!unbounded && VmoMath.upWraps(sizeBytes)) {
-            throw VmErrors.outOfRange("O-17", "size=" + hex(sizeBytes) + " passes 2^64");
-        }
-        if (set.contains(VmoOption.TRAP_DIRTY)) {
-            throw VmErrors.invalidArgs("O-17", "TRAP_DIRTY needs a pager");
-        }
-        if (Long.compareUnsigned(sizeBytes, MAX_SIZE_BYTES) > 0) {
-            throw new ZxException(
-                    unbounded ? ZxStatus.INVALID_ARGS : ZxStatus.OUT_OF_RANGE,
-                    unbounded ? "O-21" : "O-17",
-                    "size=" + hex(sizeBytes) + " is more than " + hex(MAX_SIZE_BYTES));
-        }
-        var policy = new CommitPolicy.Alloc(/* populate= */ false);
-        long size = unbounded ? MAX_SIZE_BYTES : VmoMath.up(sizeBytes);
-        return paged(machine, new VmoFamily(), policy, size, sizeBytes, set);
+        return PagedVmo.make(machine, sizeBytes, new CommitPolicy.Alloc(false), options);
     }
 
-    private static VmObject paged(
-            Machine machine,
-            VmoFamily family,
-            CommitPolicy policy,
-            long size,
-            long streamBytes,
-            Set<VmoOption> options) {
-        var store = new PageStore(machine, family, policy, size, 0);
-        return new VmObject(
-                machine, family, policy, CachePolicy.CACHED, store, 0, streamBytes, options);
-    }
-
-    /// Makes an object whose frames lie one behind the other (clauses O-26 to O-28).
+    /// Makes an object of zeros with a policy for its frames.
     ///
     /// @param machine where
-    /// @param sizeBytes its size, a multiple of the base page, not 0
-    /// @param alignShift log2 of the alignment of the first frame, 12 to 63, or 0 for the base page
+    /// @param sizeBytes its size; rounded up to whole pages, kept unrounded as the stream size
+    /// @param policy with `populate` every page is committed before the call returns
+    /// @param options RESIZABLE, DISCARDABLE, UNBOUNDED
     /// @return an object to close
-    /// @throws ZxException INVALID_ARGS for an argument; NO_MEMORY when there is no such run
+    /// @throws ZxException as [#create(Machine, long, VmoOption...)]; NO_MEMORY when it cannot be
+    ///   populated
+    public static VmObject create(
+            Machine machine, long sizeBytes, CommitPolicy.Alloc policy, VmoOption... options) {
+        return PagedVmo.make(machine, sizeBytes, policy, options);
+    }
+
+    /// Makes an object of physically consecutive frames that never move (clauses O-26 to O-28).
+    ///
+    /// @param machine where
+    /// @param sizeBytes its size, a positive multiple of the page size
+    /// @param alignShift log2 of the alignment of the first frame's address; 0 means a page
+    /// @return an object to close
+    /// @throws ZxException INVALID_ARGS for size or alignment; OUT_OF_RANGE when the size is larger
+    ///   than an object can be; NO_MEMORY when there is no such run
     public static VmObject createContiguous(Machine machine, long sizeBytes, int alignShift) {
-        if (sizeBytes == 0 || !VmoMath.isAligned(sizeBytes)) {
-            throw VmErrors.invalidArgs("O-26", "size=" + hex(sizeBytes) + " is not whole pages");
-        }
-        if (alignShift != 0 && (alignShift < SHIFT || alignShift >= Long.SIZE)) {
-            throw VmErrors.invalidArgs("O-26", "alignShift=" + alignShift + " is not 12 to 63");
-        }
-        long base;
-        try {
-            base =
-                    machine.frames()
-                            .allocateContiguous(
-                                    sizeBytes >>> SHIFT, Math.min(Math.max(alignShift, SHIFT), 62));
-        } catch (PagingException e) {
-            throw VmErrors.of(e, "O-26", "size=" + hex(sizeBytes));
-        }
-        machine.memory().zero(base, sizeBytes);
-        var policy = new CommitPolicy.Contiguous(base);
-        return paged(machine, new VmoFamily(), policy, sizeBytes, 0, Set.of());
+        return PagedVmo.makeContiguous(machine, sizeBytes, alignShift);
     }
 
-    /// Makes an object over a fixed range of physical addresses (clauses O-23 and O-24).
+    /// Makes an object over a fixed physical range, such as the registers of a device (clauses O-23
+    /// and O-24). The frames are not owned.
     ///
     /// @param machine where
-    /// @param paddr physical address of the first byte, page aligned
-    /// @param sizeBytes its size, a multiple of the base page, not 0
-    /// @param cachePolicy how the range is cached
+    /// @param paddr physical address, page aligned
+    /// @param sizeBytes its size, a positive multiple of the page size
+    /// @return an object to close; its cache policy is UNCACHED
+    /// @throws ZxException INVALID_ARGS when the size is 0 or unaligned, the address is unaligned,
+    ///   or the range wraps
+    public static VmObject createPhysical(Machine machine, long paddr, long sizeBytes) {
+        return createPhysical(machine, paddr, sizeBytes, CachePolicy.UNCACHED);
+    }
+
+    /// Makes an object over a fixed physical range with another cache policy, such as RAM that was
+    /// set aside.
+    ///
+    /// @param machine where
+    /// @param paddr physical address, page aligned
+    /// @param sizeBytes its size, a positive multiple of the page size
+    /// @param cachePolicy how processors cache it
     /// @return an object to close
-    /// @throws ZxException INVALID_ARGS for an argument
+    /// @throws ZxException as [#createPhysical(Machine, long, long)]
     public static VmObject createPhysical(
             Machine machine, long paddr, long sizeBytes, CachePolicy cachePolicy) {
-        if (sizeBytes == 0 || !VmoMath.isAligned(sizeBytes)) {
-            throw VmErrors.invalidArgs("O-23", "size=" + hex(sizeBytes) + " is not whole pages");
-        }
-        if (!VmoMath.isAligned(paddr) || VmoMath.sumWraps(paddr, sizeBytes - 1)) {
-            throw VmErrors.invalidArgs("O-23", "paddr=" + hex(paddr) + " is unaligned or wraps");
-        }
-        return new VmObject(
-                machine,
-                new VmoFamily(),
-                new CommitPolicy.Linear(paddr),
-                cachePolicy,
-                null,
-                sizeBytes,
-                0,
-                Set.of());
-    }
-
-    /// Makes a copy of a range as of now; pages are shared until one side writes.
-    ///
-    /// @param offset first byte, page aligned
-    /// @param sizeBytes its size, rounded up to whole pages
-    /// @return an object to close
-    /// @throws ZxException NOT_SUPPORTED for a physical, INVALID_ARGS for a contiguous object or an
-    ///   unaligned offset; OUT_OF_RANGE when the size is too large
-    public VmObject createSnapshot(long offset, long sizeBytes) {
-        PageStore source = requireStore("O-25", "a snapshot");
-        if (isContiguous() || !VmoMath.isAligned(offset)) {
-            throw VmErrors.invalidArgs("O-29", "no snapshot of " + this + " at " + hex(offset));
-        }
-        if (VmoMath.upWraps(sizeBytes)
-                || Long.compareUnsigned(sizeBytes, MAX_SIZE_BYTES) > 0
-                || VmoMath.sumWraps(offset, sizeBytes)) {
-            throw VmErrors.outOfRange("O-15", "size=" + hex(sizeBytes) + " is too large");
-        }
-        family.lock.lock();
-        try {
-            var copy = new CommitPolicy.CopyOnWrite();
-            VmObject child =
-                    paged(machine, family, copy, VmoMath.up(sizeBytes), sizeBytes, Set.of());
-            source.shareWith(Objects.requireNonNull(child.store), offset);
-            return child;
-        } finally {
-            family.lock.unlock();
-        }
+        return PhysicalVmo.make(machine, paddr, sizeBytes, cachePolicy);
     }
 
     // ---- what it is
 
-    /// Its size.
+    /// Its size (clause O-13).
     ///
-    /// @return bytes, a multiple of the base page, unsigned
-    public long sizeBytes() {
-        return store == null ? physicalSize : store.sizeBytes();
-    }
+    /// @return a multiple of the page size
+    public abstract long sizeBytes();
 
-    /// How much of it is content; 0 for physical and contiguous objects.
+    /// How many bytes count as its contents (clauses O-62 to O-67).
     ///
-    /// @return bytes, unsigned
-    public long streamSizeBytes() {
-        return streamSize.bytes;
+    /// @return 0 for physical and contiguous objects
+    public abstract long streamSizeBytes();
+
+    /// Whether its size can be changed.
+    ///
+    /// @return fixed when it was made
+    public abstract boolean isResizable();
+
+    /// Whether its pages may be taken back while it is unlocked.
+    ///
+    /// @return fixed when it was made
+    public abstract boolean isDiscardable();
+
+    /// Whether its frames are physically consecutive and owned by it.
+    ///
+    /// @return fixed when it was made
+    public abstract boolean isContiguous();
+
+    /// Whether it has pages of its own, rather than a fixed physical range.
+    ///
+    /// @return false for physical objects
+    public final boolean isPaged() {
+        return this instanceof PagedVmo;
     }
 
     /// Where its pages come from.
     ///
-    /// @return never changes
-    public CommitPolicy commitPolicy() {
-        return policy;
-    }
+    /// @return never null
+    public abstract CommitPolicy policy();
 
-    /// How its pages are cached.
+    /// How processors cache it (clause O-238).
     ///
     /// @return never changes while it is mapped
-    public CachePolicy cachePolicy() {
+    public final CachePolicy cachePolicy() {
         return cachePolicy;
     }
 
-    /// Whether its size can be changed.
+    /// What the object is and what it costs (clauses O-215 to O-227).
     ///
-    /// @return never changes
-    public boolean isResizable() {
-        return resizable;
-    }
-
-    /// Whether its pages may be taken while it is unlocked.
-    ///
-    /// @return never changes
-    public boolean isDiscardable() {
-        return discardable;
-    }
-
-    /// Whether its frames lie one behind the other and belong to it.
-    ///
-    /// @return false for a physical object
-    public boolean isContiguous() {
-        return store != null && store.isContiguous();
-    }
-
-    /// Whether it is not physical.
-    ///
-    /// @return true for contiguous objects too
-    public boolean isPaged() {
-        return store != null;
-    }
-
-    /// How many mappings show it (clause O-219).
-    ///
-    /// @return 0 or more
-    public int mappingCount() {
-        family.lock.lock();
+    /// @return one moment
+    public final VmoInfo info() {
+        lock().lock();
         try {
-            return mappingCount;
+            var cost = new Attribution();
+            attribute(0, sizeBytes(), cost);
+            return new VmoInfo(
+                    koid(),
+                    name(),
+                    sizeBytes(),
+                    parent == null ? 0 : parent.koid(),
+                    children.size(),
+                    mappingCount,
+                    shareCountLocked(),
+                    typeFlags(),
+                    cachePolicy,
+                    cost.populatedBytes,
+                    cost.privateBytes,
+                    cost.scaledBytes,
+                    cost.fractionalScaledBytes,
+                    metadataBytes());
         } finally {
-            family.lock.unlock();
+            lock().unlock();
         }
     }
 
-    /// In how many address spaces it is mapped (clause O-219).
-    ///
-    /// @return at least 1
-    public int shareCount() {
-        family.lock.lock();
+    abstract Set<VmoInfo.Flag> typeFlags();
+
+    abstract long metadataBytes();
+
+    /// Adds up what the pages of a range cost (clause O-223).
+    abstract void attribute(long offset, long len, Attribution out);
+
+    final Attribution attribution(long offset, long len) {
+        lock().lock();
         try {
-            return Math.max(1, spaces.size());
+            var cost = new Attribution();
+            if (Long.compareUnsigned(offset, sizeBytes()) < 0) {
+                attribute(offset, VmoMath.min(len, sizeBytes() - offset), cost);
+            }
+            return cost;
         } finally {
-            family.lock.unlock();
+            lock().unlock();
         }
     }
 
-    // ---- bytes and size
+    // ---- bytes
+
+    /// Copies bytes out; pages that were never written read as zeros and stay so (clauses O-38 to
+    /// O-50).
+    ///
+    /// @param offset first byte
+    /// @param target receives the bytes; its size is the length
+    /// @throws ZxException in this order: NOT_SUPPORTED for a physical object; OUT_OF_RANGE when
+    ///   the end wraps; BAD_STATE unless the cache policy is CACHED; OUT_OF_RANGE when the range
+    ///   leaves the object; NOT_FOUND when its contents were discarded
+    public abstract void read(long offset, MemorySegment target);
+
+    /// Copies bytes in, all or none; takes frames for exactly the pages touched (clause O-45).
+    ///
+    /// @param offset first byte
+    /// @param source the bytes; its size is the length
+    /// @throws ZxException as [#read]; NO_MEMORY
+    public abstract void write(long offset, MemorySegment source);
 
     /// Copies bytes out.
     ///
-    /// @param offset first byte, unsigned
-    /// @param target where they go, to be filled
-    /// @throws ZxException NOT_SUPPORTED for a physical object; OUT_OF_RANGE past its end
-    public void read(long offset, MemorySegment target) {
-        PageStore pages = requireStore("O-25", "read");
-        family.lock.lock();
-        try {
-            requireInside("O-39", offset, target.byteSize());
-            pages.read(offset, target, 0, target.byteSize());
-        } finally {
-            family.lock.unlock();
-        }
+    /// @param offset first byte
+    /// @param length how many
+    /// @return the bytes
+    /// @throws ZxException as [#read(long, MemorySegment)]
+    public final byte[] read(long offset, int length) {
+        byte[] bytes = new byte[length];
+        read(offset, MemorySegment.ofArray(bytes));
+        return bytes;
     }
 
-    /// Copies bytes in, taking the frames it needs, or nothing at all.
-    ///
-    /// @param offset first byte, unsigned
-    /// @param source the bytes
-    /// @throws ZxException NOT_SUPPORTED for a physical object; OUT_OF_RANGE past its end;
-    ///   NO_MEMORY
-    public void write(long offset, MemorySegment source) {
-        PageStore pages = requireStore("O-25", "write");
-        family.lock.lock();
-        try {
-            requireInside("O-39", offset, source.byteSize());
-            if (source.byteSize() != 0) {
-                pages.write(offset, source, 0, source.byteSize());
-            }
-        } catch (PagingException e) {
-            throw VmErrors.of(e, "O-45", "write at offset=" + hex(offset));
-        } finally {
-            family.lock.unlock();
-        }
-    }
-
-    /// Changes the size (clauses O-52 to O-61).
-    ///
-    /// @param newSize new size, rounded up to whole pages; the stream size becomes this number
-    /// @throws ZxException UNAVAILABLE when the object is not resizable; OUT_OF_RANGE when it is
-    ///   too large; NO_MEMORY
-    public void setSize(long newSize) {
-        if (store == null || isContiguous()) {
-            throw new ZxException(ZxStatus.UNAVAILABLE, "O-52", this + " has a fixed size");
-        }
-        if (VmoMath.upWraps(newSize)) {
-            throw VmErrors.outOfRange("O-52", "size=" + hex(newSize) + " passes 2^64");
-        }
-        if (!resizable) {
-            throw new ZxException(ZxStatus.UNAVAILABLE, "O-52", this + " is not resizable");
-        }
-        if (Long.compareUnsigned(newSize, MAX_SIZE_BYTES) > 0) {
-            throw VmErrors.outOfRange("O-52", "size=" + hex(newSize) + " is too large");
-        }
-        family.lock.lock();
-        try {
-            store.resize(VmoMath.up(newSize), newSize);
-            streamSize.bytes = newSize;
-        } catch (PagingException e) {
-            throw VmErrors.of(e, "O-52", "size=" + hex(newSize));
-        } finally {
-            family.lock.unlock();
-        }
-    }
-
-    /// Changes the stream size; what lies past the smaller of old and new becomes zero (clauses
-    /// O-64 and O-65).
-    ///
-    /// @param newSize new stream size, unsigned
-    /// @throws ZxException NOT_SUPPORTED for physical and contiguous objects; OUT_OF_RANGE past the
-    ///   object's end; NO_MEMORY
-    public void setStreamSize(long newSize) {
-        PageStore pages = requireStore("O-64", "a stream size");
-        if (isContiguous()) {
-            throw VmErrors.notSupported("O-64", this + " has no stream size");
-        }
-        family.lock.lock();
-        try {
-            long old = streamSize.bytes;
-            if (newSize == old) {
-                return;
-            }
-            if (Long.compareUnsigned(newSize, sizeBytes()) > 0) {
-                throw VmErrors.outOfRange("O-64", "size=" + hex(newSize) + " is past the end");
-            }
-            long from = VmoMath.min(old, newSize);
-            if (from != sizeBytes()) {
-                pages.zero(from, sizeBytes() - from);
-            }
-            streamSize.bytes = newSize;
-            long firstGone = VmoMath.up(newSize);
-            if (firstGone != sizeBytes()) {
-                pages.mappings.unmapBeyondStream(firstGone, sizeBytes() - 1);
-            }
-        } catch (PagingException e) {
-            throw VmErrors.of(e, "O-64", "size=" + hex(newSize));
-        } finally {
-            family.lock.unlock();
-        }
-    }
-
-    // ---- operations on ranges
-
-    /// Takes frames for every page of a range (clauses O-76 to O-84).
+    /// Copies bytes in.
     ///
     /// @param offset first byte
-    /// @param len length; both are expanded to whole pages
-    /// @throws ZxException NOT_SUPPORTED for a physical object; OUT_OF_RANGE; NO_MEMORY
-    public void opCommit(long offset, long len) {
-        PageStore pages = requireStore("O-84", "commit");
-        family.lock.lock();
-        try {
-            requireInside("O-76", offset, len);
-            if (len != 0) {
-                pages.commit(offset >>> SHIFT, ((offset + (len - 1)) >>> SHIFT) + 1);
-            }
-        } catch (PagingException e) {
-            throw VmErrors.of(e, "O-77", "commit of " + this);
-        } finally {
-            family.lock.unlock();
-        }
+    /// @param bytes the bytes
+    /// @throws ZxException as [#write(long, MemorySegment)]
+    public final void write(long offset, byte[] bytes) {
+        write(offset, MemorySegment.ofArray(bytes));
     }
 
-    /// Gives the frames of a range back; it reads as zeros (clauses O-85 to O-89).
+    // ---- sizes
+
+    /// Changes the size (clauses O-52 to O-61). Pages past the new end are gone at once, from every
+    /// mapping too; what grows reads as zeros.
+    ///
+    /// @param newSizeBytes rounded up to whole pages; the stream size becomes this, unrounded
+    /// @throws ZxException in this order: UNAVAILABLE for physical and contiguous objects;
+    ///   OUT_OF_RANGE when it wraps; UNAVAILABLE when not resizable; OUT_OF_RANGE when larger than
+    ///   an object can be; BAD_STATE when a pinned page would go; INVALID_ARGS when offsets of
+    ///   snapshots would wrap; NO_MEMORY
+    public abstract void setSize(long newSizeBytes);
+
+    /// Changes the stream size and zeroes what follows the smaller of the two (clauses O-64 to
+    /// O-66).
+    ///
+    /// @param newStreamSizeBytes at most the size
+    /// @throws ZxException NOT_SUPPORTED for physical and contiguous objects; OUT_OF_RANGE when
+    ///   larger than the object; NO_MEMORY
+    public abstract void setStreamSize(long newStreamSizeBytes);
+
+    // ---- ranges
+
+    /// Takes frames for every page of a range, all or none (clauses O-76 to O-84).
+    ///
+    /// @param offset first byte, rounded down to a page
+    /// @param len how many bytes, the end rounded up to a page
+    /// @throws ZxException NOT_SUPPORTED for physical objects; OUT_OF_RANGE; NOT_FOUND when
+    ///   discarded; NO_MEMORY
+    public final void commit(long offset, long len) {
+        opCommit(offset, len);
+    }
+
+    /// Gives the pages of a range back; they read as zeros (clauses O-85 to O-90).
     ///
     /// @param offset first byte, page aligned
-    /// @param len length, page aligned
-    /// @throws ZxException NOT_SUPPORTED for physical and contiguous objects and where there are
-    ///   snapshots; OUT_OF_RANGE; INVALID_ARGS for an unaligned range; BAD_STATE for pinned pages
-    public void opDecommit(long offset, long len) {
-        PageStore pages = requireStore("O-85", "decommit");
-        if (isContiguous()) {
-            throw VmErrors.notSupported("O-85", this + " keeps its frames");
-        }
-        family.lock.lock();
-        try {
-            requireInside("O-85", offset, len);
-            if (len == 0) {
-                return;
-            }
-            if (family.hasSnapshots()) {
-                throw VmErrors.notSupported("O-86", this + " has or is a snapshot");
-            }
-            if (!VmoMath.isAligned(offset) || !VmoMath.isAligned(len)) {
-                throw VmErrors.invalidArgs("O-87", "offset or len is not whole pages");
-            }
-            long first = offset >>> SHIFT;
-            long end = first + (len >>> SHIFT);
-            if (pages.pins.anyIn(first, end)) {
-                throw VmErrors.badState("O-85", "a page of the range is pinned");
-            }
-            pages.decommit(first, end);
-        } finally {
-            family.lock.unlock();
-        }
+    /// @param len how many bytes, page aligned
+    /// @throws ZxException in this order: NOT_SUPPORTED for physical and contiguous objects;
+    ///   OUT_OF_RANGE; NOT_SUPPORTED while snapshots of it, or it and what it is a snapshot of, are
+    ///   alive; INVALID_ARGS when unaligned; BAD_STATE when a page is pinned
+    public final void decommit(long offset, long len) {
+        opDecommit(offset, len);
     }
 
-    /// Sets the bytes of a range to zero (clauses O-91 to O-98).
+    /// Makes the bytes of a range zero, giving whole pages back where possible (clauses O-91 to
+    /// O-106).
     ///
     /// @param offset first byte
-    /// @param len length
-    /// @throws ZxException NOT_SUPPORTED for a physical object; OUT_OF_RANGE; NO_MEMORY
-    public void opZero(long offset, long len) {
-        PageStore pages = requireStore("O-25", "zero");
-        family.lock.lock();
-        try {
-            requireInside("O-91", offset, len);
-            if (len != 0) {
-                pages.zero(offset, len);
-            }
-        } catch (PagingException e) {
-            throw VmErrors.of(e, "O-91", "zero of " + this);
-        } finally {
-            family.lock.unlock();
-        }
+    /// @param len how many bytes
+    /// @throws ZxException NOT_SUPPORTED for physical objects; OUT_OF_RANGE; BAD_STATE when a page
+    ///   must be written in place and the policy is not CACHED; NO_MEMORY
+    public final void zero(long offset, long len) {
+        opZero(offset, len);
     }
 
-    /// Brings pages in; nothing to do without a pager but to check the range (clause O-25).
-    ///
-    /// @param offset first byte
-    /// @param len length
-    /// @throws ZxException OUT_OF_RANGE
-    public void opPrefetch(long offset, long len) {
-        requireInside("O-73", offset, len);
+    abstract void opCommit(long offset, long len);
+
+    abstract void opDecommit(long offset, long len);
+
+    abstract void opZero(long offset, long len);
+
+    /// Brings pages in where they come from elsewhere; here only the range is checked (clause
+    /// O-107).
+    final void opPrefetch(long offset, long len) {
+        requireInside("O-107", offset, len);
     }
 
-    /// Takes a hint, which nothing comes of without a pager, whatever the range (clause O-116).
-    ///
-    /// @param hint what the caller expects
-    /// @param offset first byte
-    /// @param len length
-    public void opHint(VmoHint hint, long offset, long len) {
+    /// No tree here has a pager: a hint has no effect, even out of range (clause O-116).
+    final void opHint(VmoHint hint, long offset, long len) {
         Objects.requireNonNull(hint, "hint");
     }
 
-    // ---- for mappings
+    /// Keeps the pages of a range where they are until they are unpinned (clauses O-121 to O-128).
+    ///
+    /// @param offset first byte, page aligned
+    /// @param len how many bytes, a positive multiple of the page size
+    /// @throws ZxException INVALID_ARGS when unaligned or empty; OUT_OF_RANGE; UNAVAILABLE when a
+    ///   page has as many pins as it can; NO_MEMORY
+    public abstract void pin(long offset, long len);
 
-    ReentrantLock lock() {
+    /// Takes one pin from every page of a range.
+    ///
+    /// @param offset first byte, page aligned
+    /// @param len how many bytes, a positive multiple of the page size
+    /// @throws ZxException INVALID_ARGS when unaligned or empty; OUT_OF_RANGE; BAD_STATE when a
+    ///   page has no pin
+    public abstract void unpin(long offset, long len);
+
+    // ---- children
+
+    /// Makes a child: a snapshot, a slice or a reference (section 9 of the contract).
+    ///
+    /// @param options one type, and the extras that go with it
+    /// @param offset where in this object the child starts
+    /// @param sizeBytes the child's size, rounded up to whole pages
+    /// @return an object to close
+    /// @throws ZxException in the order of clauses O-130, O-134, O-143 and O-150
+    public abstract VmObject createChild(Set<VmoChildOption> options, long offset, long sizeBytes);
+
+    /// Makes a copy of a range as of now; pages are shared until one side writes (clause O-160).
+    ///
+    /// @param offset where it starts, page aligned
+    /// @param sizeBytes its size
+    /// @return an object to close
+    /// @throws ZxException as [#createChild]
+    public final VmObject createSnapshot(long offset, long sizeBytes) {
+        return createChild(EnumSet.of(VmoChildOption.SNAPSHOT), offset, sizeBytes);
+    }
+
+    /// Makes a window on a part of the object (clause O-136).
+    ///
+    /// @param offset where it starts, page aligned
+    /// @param sizeBytes its size
+    /// @return an object to close
+    /// @throws ZxException as [#createChild]
+    public final VmObject createSlice(long offset, long sizeBytes) {
+        return createChild(EnumSet.of(VmoChildOption.SLICE), offset, sizeBytes);
+    }
+
+    // ---- cache policy
+
+    /// Changes how processors cache the object (clauses O-238 to O-243).
+    ///
+    /// @param policy the new policy
+    /// @throws ZxException BAD_STATE while pages are pinned, while it is mapped, while it has
+    ///   children or is one, or when it is discardable and the policy is not CACHED
+    public final void setCachePolicy(CachePolicy policy) {
+        Objects.requireNonNull(policy, "policy");
+        lock().lock();
+        try {
+            if (!isPaged() && policy == cachePolicy) {
+                return;
+            }
+            String obstacle = null;
+            if (hasPins()) {
+                obstacle = "has pinned pages";
+            } else if (mappingCount != 0) {
+                obstacle = "is mapped";
+            } else if (!children.isEmpty()) {
+                obstacle = "has children";
+            } else if (isChild()) {
+                obstacle = "is a child";
+            } else if (isDiscardable() && policy != CachePolicy.CACHED) {
+                obstacle = "is discardable";
+            }
+            if (obstacle != null) {
+                throw ZxException.of(
+                        ZxStatus.BAD_STATE,
+                        "O-239",
+                        "policy",
+                        policy.toString(),
+                        "koid " + koid() + " " + obstacle);
+            }
+            cachePolicy = policy;
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    abstract boolean hasPins();
+
+    abstract boolean isChild();
+
+    // ---- the seam to mappings; all of it needs the lock
+
+    /// The lock of this object and all its relatives.
+    final ReentrantLock lock() {
         return family.lock;
     }
 
-    /// Enters a mapping; with the lock held.
-    void attachMapping(MappedRange range) {
-        PageStore pages = store;
-        if (pages != null) {
-            pages.mappings.add(range, this, 0);
-        }
+    /// Finds the page at an offset for an access.
+    ///
+    /// @param offset page aligned
+    /// @param write whether it will be written: then the page becomes this object's own
+    /// @return OK; OUT_OF_RANGE past the end; NOT_FOUND when discarded; NO_MEMORY with nothing
+    ///   changed
+    abstract ZxStatus lookupPage(long offset, boolean write, PageLookup out);
+
+    /// Takes back what [#lookupPage] changed, before the lock is given up.
+    abstract void undoLookup(long offset, PageLookup lookup);
+
+    /// Collects the run of pages that exist from an offset on.
+    ///
+    /// @param offset page aligned
+    abstract void existingPages(long offset, long maxPages, PageRun out);
+
+    /// Offset of the first page in `[offset, offset + len)` that exists, or [#NO_PAGE].
+    abstract long nextExisting(long offset, long len);
+
+    abstract MappingIndex mappings();
+
+    /// Where this object's offset 0 lies in what [#mappings()] is about.
+    abstract long windowOffset();
+
+    final void attachMapping(MappedRange range) {
+        mappings().add(range, this, windowOffset());
         mappingCount++;
-        spaces.merge(range.addressSpace(), 1, Integer::sum);
     }
 
-    /// Takes a mapping out; with the lock held. The object dies if nothing else keeps it.
-    void detachMapping(MappedRange range) {
-        PageStore pages = store;
-        if (pages != null) {
-            pages.mappings.remove(range);
-        }
+    final void detachMapping(MappedRange range) {
+        mappings().remove(range);
         mappingCount--;
-        spaces.merge(range.addressSpace(), -1, (a, b) -> a + b == 0 ? null : a + b);
         destroyIfUnused();
     }
 
-    /// Changes which part a mapping shows; with the lock held.
-    void reshapeMapping(MappedRange range, Runnable change) {
-        PageStore pages = store;
-        if (pages == null) {
-            change.run();
-            return;
-        }
-        pages.mappings.remove(range);
+    /// Changes which part a mapping shows.
+    final void reshapeMapping(MappedRange range, Runnable change) {
+        mappings().remove(range);
         change.run();
-        pages.mappings.add(range, this, 0);
+        mappings().add(range, this, windowOffset());
     }
 
-    /// Whether a mapping is entered; with the lock held.
-    boolean isAttached(MappedRange range) {
-        return store == null || store.mappings.contains(range);
+    final boolean isAttached(MappedRange range) {
+        return mappings().contains(range);
     }
 
-    /// Finds the frame of a page inside the object; with the lock held.
-    ///
-    /// @param write whether a page that may be written is wanted
-    ZxStatus lookupPage(long offset, boolean write, PageLookup out) {
-        if (policy instanceof CommitPolicy.Linear linear) {
-            out.paddr = linear.base() + offset;
-            out.writable = true;
-            return ZxStatus.OK;
-        }
-        return Objects.requireNonNull(store).lookup(offset >>> SHIFT, write, out);
-    }
-
-    /// Takes back what the last [#lookupPage] for writing did, when no entry could be made.
-    void undoLookup(long offset, PageLookup lookup) {
-        if (store != null) {
-            store.undoLookup(offset >>> SHIFT, lookup);
-        }
-    }
-
-    /// Collects a run of pages that are there; with the lock held.
-    void existingPages(long offset, long maxPages, PageRun out) {
-        Objects.requireNonNull(store).existing(offset >>> SHIFT, maxPages, out);
-    }
-
-    /// The offset of the first page of a range that is there, or [#NO_PAGE]; with the lock held.
-    long nextExisting(long offset, long length) {
-        long end = (offset >>> SHIFT) + (length >>> SHIFT);
-        long page = Objects.requireNonNull(store).nextExisting(offset >>> SHIFT, end);
-        return page == PageList.NONE ? NO_PAGE : page << SHIFT;
-    }
-
-    /// What the pages of a range cost.
-    Attribution attribution(long offset, long length) {
-        var cost = new Attribution();
-        PageStore pages = store;
-        if (pages == null || Long.compareUnsigned(offset, sizeBytes()) >= 0) {
-            return cost;
-        }
-        long inside = VmoMath.min(length, sizeBytes() - offset);
-        family.lock.lock();
+    /// How many mappings there are of this object (clause V-219).
+    final int mappingCount() {
+        lock().lock();
         try {
-            pages.attribute(offset >>> SHIFT, (offset + inside) >>> SHIFT, cost);
+            return mappingCount;
         } finally {
-            family.lock.unlock();
+            lock().unlock();
         }
-        return cost;
     }
 
-    // ---- end
-
-    /// Gives up the maker's hold on the object. Closing twice is harmless.
-    @Override
-    public void close() {
-        family.lock.lock();
+    /// How many address spaces map it; 1 if fewer than two mappings (clause O-219).
+    final int shareCount() {
+        lock().lock();
         try {
-            closed = true;
+            return shareCountLocked();
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    private int shareCountLocked() {
+        if (mappingCount < 2) {
+            return 1;
+        }
+        Set<Object> spaces = java.util.Collections.newSetFromMap(new java.util.IdentityHashMap<>());
+        mappings()
+                .forEach(entry -> {
+                    if (entry.owner == this) {
+                        spaces.add(entry.range.addressSpace());
+                    }
+                });
+        return spaces.size();
+    }
+
+    // ---- life
+
+    /// Ends the maker's hold. Handles and mappings keep the object alive. Closing twice is
+    /// harmless.
+    @Override
+    public final void close() {
+        lock().lock();
+        try {
+            held = false;
             destroyIfUnused();
         } finally {
-            family.lock.unlock();
+            lock().unlock();
         }
     }
 
+    /// The last handle takes the maker's hold with it (clause O-5).
     @Override
-    protected void onZeroHandles() {
-        family.lock.lock();
-        try {
-            destroyIfUnused();
-        } finally {
-            family.lock.unlock();
-        }
+    protected final void onZeroHandles() {
+        close();
     }
 
+    /// Adds a child to this object; the caller holds the lock.
+    final void adopt(VmObject child) {
+        children.add(child);
+        changeSignals(Signals.VMO_ZERO_CHILDREN, 0);
+    }
+
+    /// Whether the contents can still be reached through this object.
+    final boolean isDestroyed() {
+        return destroyed;
+    }
+
+    /// Frees what this object alone has.
+    abstract void release();
+
+    /// Ends the object when nothing holds it; its children go to its parent (clause O-234).
     private void destroyIfUnused() {
-        if (destroyed || !closed || mappingCount != 0 || handleCount() != 0) {
+        if (destroyed || held || mappingCount != 0 || handleCount() != 0) {
             return;
         }
         destroyed = true;
-        if (store != null) {
-            store.removeUser();
+        VmObject heir = parent;
+        for (VmObject child : List.copyOf(children)) {
+            child.parent = heir;
+            if (heir != null) {
+                heir.children.add(child);
+            }
         }
+        children.clear();
+        if (heir != null) {
+            heir.children.remove(this);
+            if (heir.children.isEmpty()) {
+                heir.changeSignals(0, Signals.VMO_ZERO_CHILDREN);
+            }
+        }
+        parent = null;
+        release();
         noteDestroyed();
     }
 
-    // ---- guards
+    // ---- checks that objects share
 
-    private PageStore requireStore(String clause, String what) {
-        PageStore pages = store;
-        if (pages == null) {
-            throw VmErrors.notSupported(clause, what + " is not for physical " + this);
-        }
-        return pages;
-    }
-
-    private void requireInside(String clause, long offset, long len) {
+    final void requireInside(String clause, long offset, long len) {
         if (!VmoMath.isInside(offset, len, sizeBytes())) {
             throw VmErrors.outOfRange(
                     clause,
-                    "offset=" + hex(offset) + " with len=" + hex(len) + " is not inside " + this);
+                    "offset=%s len=%s leaves the object's size=%s"
+                            .formatted(
+                                    VmoMath.hex(offset),
+                                    VmoMath.hex(len),
+                                    VmoMath.hex(sizeBytes())));
         }
     }
 
+    static ZxException noMemory(String clause, String what, PagingException cause) {
+        return VmErrors.of(cause, clause, what);
+    }
+
     @Override
-    public String toString() {
-        return "vmo " + koid() + " of " + hex(sizeBytes()) + " bytes";
+    public final String toString() {
+        return "vmo " + koid() + " of " + VmoMath.hex(sizeBytes()) + " bytes";
     }
 }

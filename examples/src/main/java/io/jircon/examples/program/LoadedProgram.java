@@ -163,7 +163,7 @@ public final class LoadedProgram implements AutoCloseable {
             Paging paging) {
         VmarFlags options = permissions.with(VmarFlags.SPECIFIC);
         if (paging == Paging.POPULATE) {
-            pages.opCommit(0, sizeBytes);
+            pages.commit(0, sizeBytes);
             options = options.with(VmarFlags.MAP_RANGE);
         }
         return region.map(options, offset, pages, 0, sizeBytes);

@@ -1,0 +1,758 @@
+package io.jircon.vm;
+
+import static io.jircon.vm.VmoMath.PAGE;
+import static io.jircon.vm.VmoMath.SHIFT;
+import static io.jircon.vm.VmoMath.hex;
+
+import io.jircon.hal.PagingException;
+import io.jircon.kobject.ZxException;
+import io.jircon.kobject.ZxStatus;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/// An object with pages: an original, a snapshot, or a window on the pages of one (a slice, a
+/// reference).
+final class PagedVmo extends VmObject {
+    /// How an object relates to the pages it shows.
+    private enum Role {
+        ORIGINAL,
+        SNAPSHOT,
+        SLICE,
+        REFERENCE
+    }
+
+    private final PageStore store;
+    private final Role role;
+    private final long windowOffset;
+
+    /// The length of a slice; other objects are as long as the store.
+    private final long sliceBytes;
+
+    private final StreamSize streamSize;
+    private final Set<VmoOption> options;
+    private final boolean immutable;
+    private final @Nullable DiscardState discardState;
+
+    private PagedVmo(
+            Machine machine,
+            @Nullable PagedVmo parent,
+            PageStore store,
+            Role role,
+            long windowOffset,
+            long sliceBytes,
+            StreamSize streamSize,
+            Set<VmoOption> options,
+            boolean immutable) {
+        super(
+                machine,
+                store.family,
+                parent,
+                parent == null ? CachePolicy.CACHED : parent.cachePolicy());
+        this.store = store;
+        this.role = role;
+        this.windowOffset = windowOffset;
+        this.sliceBytes = sliceBytes;
+        this.streamSize = streamSize;
+        this.options = options;
+        this.immutable = immutable;
+        this.discardState = options.contains(VmoOption.DISCARDABLE) ? new DiscardState() : null;
+    }
+
+    // ---- making
+
+    static PagedVmo make(
+            Machine machine, long sizeBytes, CommitPolicy.Alloc policy, VmoOption... given) {
+        Set<VmoOption> options = EnumSet.noneOf(VmoOption.class);
+        options.addAll(Arrays.asList(given));
+        boolean unbounded = options.contains(VmoOption.UNBOUNDED);
+        if (unbounded && options.contains(VmoOption.RESIZABLE)) {
+            throw VmErrors.invalidArgs(
+                    "O-17", "options=" + options + ": UNBOUNDED is not resizable");
+        }
+        if (!unbounded && VmoMath.upWraps(sizeBytes)) {
+            throw VmErrors.outOfRange(
+                    "O-17", "sizeBytes=" + hex(sizeBytes) + " wraps when rounded up");
+        }
+        if (options.contains(VmoOption.TRAP_DIRTY)) {
+            throw VmErrors.invalidArgs("O-17", "options=" + options + ": TRAP_DIRTY needs a pager");
+        }
+        if (unbounded && Long.compareUnsigned(sizeBytes, MAX_SIZE_BYTES) > 0) {
+            throw VmErrors.invalidArgs(
+                    "O-21", "sizeBytes=" + hex(sizeBytes) + " passes " + hex(MAX_SIZE_BYTES));
+        }
+        long rounded = unbounded ? MAX_SIZE_BYTES : VmoMath.up(sizeBytes);
+        requireAtMostMax("O-17", rounded);
+        var store = new PageStore(machine, new VmoFamily(), policy, rounded, 0);
+        var vmo =
+                new PagedVmo(
+                        machine,
+                        null,
+                        store,
+                        Role.ORIGINAL,
+                        0,
+                        0,
+                        new StreamSize(sizeBytes),
+                        options,
+                        /* immutable= */ false);
+        if (policy.populate()) {
+            try {
+                vmo.opCommit(0, rounded);
+            } catch (ZxException e) {
+                vmo.close();
+                throw e;
+            }
+        }
+        return vmo;
+    }
+
+    static PagedVmo makeContiguous(Machine machine, long sizeBytes, int alignShift) {
+        if (sizeBytes == 0 || !VmoMath.isAligned(sizeBytes)) {
+            throw VmErrors.invalidArgs(
+                    "O-26", "sizeBytes=" + hex(sizeBytes) + " is no positive multiple of a page");
+        }
+        if (alignShift != 0 && (alignShift < SHIFT || alignShift >= Long.SIZE)) {
+            throw VmErrors.invalidArgs(
+                    "O-26", "alignShift=" + alignShift + " is neither 0 nor in 12..63");
+        }
+        requireAtMostMax("O-26", sizeBytes);
+        long base;
+        try {
+            base =
+                    machine.frames()
+                            .allocateContiguous(
+                                    sizeBytes >>> SHIFT, Math.min(Math.max(alignShift, SHIFT), 62));
+        } catch (PagingException e) {
+            throw VmErrors.of(e, "O-26", "no run of " + hex(sizeBytes) + " bytes");
+        }
+        machine.memory().zero(base, sizeBytes);
+        var store =
+                new PageStore(
+                        machine, new VmoFamily(), new CommitPolicy.Contiguous(base), sizeBytes, 0);
+        return new PagedVmo(
+                machine,
+                null,
+                store,
+                Role.ORIGINAL,
+                0,
+                0,
+                new StreamSize(0),
+                EnumSet.noneOf(VmoOption.class),
+                /* immutable= */ false);
+    }
+
+    private static void requireAtMostMax(String clause, long sizeBytes) {
+        if (Long.compareUnsigned(sizeBytes, MAX_SIZE_BYTES) > 0) {
+            throw VmErrors.outOfRange(
+                    clause, "sizeBytes=" + hex(sizeBytes) + " passes " + hex(MAX_SIZE_BYTES));
+        }
+    }
+
+    // ---- what it is
+
+    @Override
+    public long sizeBytes() {
+        return role == Role.SLICE ? sliceBytes : store.sizeBytes();
+    }
+
+    @Override
+    public long streamSizeBytes() {
+        return isContiguous() ? 0 : streamSize.bytes;
+    }
+
+    @Override
+    public boolean isResizable() {
+        return options.contains(VmoOption.RESIZABLE);
+    }
+
+    @Override
+    public boolean isDiscardable() {
+        return discardState != null;
+    }
+
+    @Override
+    public boolean isContiguous() {
+        return store.isContiguous();
+    }
+
+    @Override
+    public CommitPolicy policy() {
+        return store.policy;
+    }
+
+    @Override
+    Set<VmoInfo.Flag> typeFlags() {
+        Set<VmoInfo.Flag> flags = EnumSet.of(VmoInfo.Flag.PAGED);
+        if (isResizable()) {
+            flags.add(VmoInfo.Flag.RESIZABLE);
+        }
+        if (role == Role.SNAPSHOT) {
+            flags.add(VmoInfo.Flag.IS_COW_CLONE);
+        }
+        if (isContiguous()) {
+            flags.add(VmoInfo.Flag.CONTIGUOUS);
+        }
+        if (isDiscardable()) {
+            flags.add(VmoInfo.Flag.DISCARDABLE);
+        }
+        if (immutable) {
+            flags.add(VmoInfo.Flag.IMMUTABLE);
+        }
+        return flags;
+    }
+
+    @Override
+    long metadataBytes() {
+        return isWindow() ? 0 : store.metadataBytes();
+    }
+
+    @Override
+    void attribute(long offset, long len, Attribution out) {
+        if (!isWindow()) { // clause O-226
+            store.attribute(offset >>> SHIFT, pageEnd(offset, len), out);
+        }
+    }
+
+    /// Slices and references show the pages of another object.
+    private boolean isWindow() {
+        return role == Role.SLICE || role == Role.REFERENCE;
+    }
+
+    @Override
+    boolean isChild() {
+        return role != Role.ORIGINAL;
+    }
+
+    @Override
+    boolean hasPins() {
+        return !store.pins.isEmpty();
+    }
+
+    /// First page after a range of this object's own offsets.
+    private static long pageEnd(long offset, long len) {
+        return len == 0 ? offset >>> SHIFT : ((offset + len - 1) >>> SHIFT) + 1;
+    }
+
+    private long storePage(long offset) {
+        return (windowOffset + offset) >>> SHIFT;
+    }
+
+    // ---- bytes
+
+    @Override
+    public void read(long offset, MemorySegment target) {
+        requireNoWrap("O-38", offset, target.byteSize());
+        lock().lock();
+        try {
+            requireAccessible("O-38", offset, target.byteSize());
+            store.read(windowOffset + offset, target, 0, target.byteSize());
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    @Override
+    public void write(long offset, MemorySegment source) {
+        requireNoWrap("O-38", offset, source.byteSize());
+        lock().lock();
+        try {
+            requireAccessible("O-38", offset, source.byteSize());
+            if (source.byteSize() != 0) {
+                store.write(windowOffset + offset, source, 0, source.byteSize());
+            }
+        } catch (PagingException e) {
+            throw VmErrors.of(e, "O-45", "no frames for offset=" + hex(offset));
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    private static void requireNoWrap(String clause, long offset, long len) {
+        if (VmoMath.sumWraps(offset, len)) {
+            throw VmErrors.outOfRange(
+                    clause, "offset=" + hex(offset) + " plus len=" + hex(len) + " wraps");
+        }
+    }
+
+    private void requireAccessible(String clause, long offset, long len) {
+        requireCached(clause);
+        requireInside(clause, offset, len);
+        requireNotDiscarded();
+    }
+
+    private void requireCached(String clause) {
+        if (cachePolicy() != CachePolicy.CACHED) {
+            throw VmErrors.badState(clause, "cachePolicy=" + cachePolicy() + " is not CACHED");
+        }
+    }
+
+    private void requireNotDiscarded() {
+        if (discardState != null && discardState.isDiscarded()) {
+            throw VmErrors.notFound(
+                    "O-261", "vmo=koid " + koid() + " was discarded and is not locked");
+        }
+    }
+
+    // ---- sizes
+
+    @Override
+    public void setSize(long newSizeBytes) {
+        if (isContiguous()) {
+            throw unavailable("is contiguous");
+        }
+        if (VmoMath.upWraps(newSizeBytes)) {
+            throw VmErrors.outOfRange(
+                    "O-52", "newSizeBytes=" + hex(newSizeBytes) + " wraps when rounded up");
+        }
+        if (!isResizable()) {
+            throw unavailable("is not resizable");
+        }
+        long rounded = VmoMath.up(newSizeBytes);
+        requireAtMostMax("O-52", rounded);
+        lock().lock();
+        try {
+            long oldPages = store.sizeBytes() >>> SHIFT;
+            if (store.pins.anyIn(rounded >>> SHIFT, Math.max(oldPages, rounded >>> SHIFT))) {
+                throw VmErrors.badState(
+                        "O-52", "newSizeBytes=" + hex(newSizeBytes) + " cuts a pinned page");
+            }
+            if (VmoMath.sumWraps(store.rootOffset, rounded)) {
+                throw VmErrors.invalidArgs(
+                        "O-151",
+                        "newSizeBytes=" + hex(newSizeBytes) + " plus the snapshots' offsets wraps");
+            }
+            store.resize(rounded, newSizeBytes);
+            streamSize.bytes = newSizeBytes;
+        } catch (PagingException e) {
+            throw VmErrors.of(e, "O-52", "no frame to zero the tail of");
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    private ZxException unavailable(String why) {
+        return ZxException.of(ZxStatus.UNAVAILABLE, "O-52", "vmo", "koid " + koid(), why);
+    }
+
+    @Override
+    public void setStreamSize(long newStreamSizeBytes) {
+        if (isContiguous()) {
+            throw VmErrors.notSupported("O-64", "vmo=koid " + koid() + " is contiguous");
+        }
+        lock().lock();
+        try {
+            long old = streamSize.bytes;
+            if (old == newStreamSizeBytes) {
+                return;
+            }
+            if (Long.compareUnsigned(newStreamSizeBytes, sizeBytes()) > 0) {
+                throw VmErrors.outOfRange(
+                        "O-64",
+                        "newStreamSizeBytes=%s passes the size %s"
+                                .formatted(hex(newStreamSizeBytes), hex(sizeBytes())));
+            }
+            long from = VmoMath.min(old, newStreamSizeBytes);
+            if (Long.compareUnsigned(from, sizeBytes()) < 0) {
+                store.zero(windowOffset + from, sizeBytes() - from);
+            }
+            streamSize.bytes = newStreamSizeBytes;
+            long keep = VmoMath.up(newStreamSizeBytes);
+            if (!store.mappings.isEmpty() && Long.compareUnsigned(keep, sizeBytes()) < 0) {
+                store.mappings.unmapBeyondStream(
+                        windowOffset + keep, windowOffset + sizeBytes() - 1);
+            }
+        } catch (PagingException e) {
+            throw VmErrors.of(e, "O-64", "no frame to zero a part of a page");
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    // ---- ranges
+
+    @Override
+    void opCommit(long offset, long len) {
+        lock().lock();
+        try {
+            requireInside("O-76", offset, len);
+            requireNotDiscarded();
+            if (len != 0) {
+                long first = storePage(offset);
+                store.commit(first, first - (offset >>> SHIFT) + pageEnd(offset, len));
+            }
+        } catch (PagingException e) {
+            throw VmErrors.of(e, "O-77", "commit of offset=" + hex(offset) + " len=" + hex(len));
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    @Override
+    void opDecommit(long offset, long len) {
+        if (isContiguous()) {
+            throw VmErrors.notSupported("O-85", "vmo=koid " + koid() + " is contiguous");
+        }
+        lock().lock();
+        try {
+            requireInside("O-85", offset, len);
+            if (len == 0) {
+                return;
+            }
+            if (family.hasSnapshots()) {
+                throw VmErrors.notSupported(
+                        "O-86", "vmo=koid " + koid() + " shares pages with snapshots");
+            }
+            if (!VmoMath.isAligned(offset) || !VmoMath.isAligned(len)) {
+                throw VmErrors.invalidArgs(
+                        "O-87",
+                        "offset=" + hex(offset) + " len=" + hex(len) + " is not page aligned");
+            }
+            long first = storePage(offset);
+            long end = first + (len >>> SHIFT);
+            if (store.pins.anyIn(first, end)) {
+                throw VmErrors.badState(
+                        "O-85", "offset=" + hex(offset) + " len=" + hex(len) + " is pinned");
+            }
+            store.decommit(first, end);
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    @Override
+    void opZero(long offset, long len) {
+        lock().lock();
+        try {
+            requireInside("O-91", offset, len);
+            if (len == 0) {
+                return;
+            }
+            if (cachePolicy() != CachePolicy.CACHED
+                    && store.zeroWritesInPlace(windowOffset + offset, len)) {
+                requireCached("O-105");
+            }
+            store.zero(windowOffset + offset, len);
+        } catch (PagingException e) {
+            throw VmErrors.of(e, "O-94", "zero of offset=" + hex(offset) + " len=" + hex(len));
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    static void requirePinnable(VmObject vmo, long offset, long len) {
+        if (!VmoMath.isAligned(offset) || !VmoMath.isAligned(len) || len == 0) {
+            throw VmErrors.invalidArgs(
+                    "O-121", "offset=" + hex(offset) + " len=" + hex(len) + " are no whole pages");
+        }
+        vmo.requireInside("O-121", offset, len);
+    }
+
+    @Override
+    public void pin(long offset, long len) {
+        lock().lock();
+        try {
+            requirePinnable(this, offset, len);
+            long first = storePage(offset);
+            long end = first + (len >>> SHIFT);
+            if (store.pins.isFullIn(first, end)) {
+                throw ZxException.of(
+                        ZxStatus.UNAVAILABLE,
+                        "O-126",
+                        "offset",
+                        hex(offset),
+                        "has as many pins as it can");
+            }
+            store.commit(first, end);
+            store.pins.pin(first, end);
+        } catch (PagingException e) {
+            throw VmErrors.of(e, "O-123", "pin of offset=" + hex(offset) + " len=" + hex(len));
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    @Override
+    public void unpin(long offset, long len) {
+        lock().lock();
+        try {
+            requirePinnable(this, offset, len);
+            long first = storePage(offset);
+            long end = first + (len >>> SHIFT);
+            for (long page = first; page < end; page++) {
+                if (store.pins.next(page, page + 1) == PageList.NONE) {
+                    throw VmErrors.badState(
+                            "O-128", "offset=" + hex(offset) + " holds a page without a pin");
+                }
+            }
+            store.pins.unpin(first, end);
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    // ---- discarding
+
+    /// Locks the contents against being discarded (clauses O-109, O-110).
+    ///
+    /// @return whether they had been discarded since the last lock; then they read as zeros
+    boolean lockContents() {
+        lock().lock();
+        try {
+            return discardable().lock();
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    /// Locks the contents unless they were discarded (clause O-109).
+    boolean tryLockContents() {
+        lock().lock();
+        try {
+            return discardable().tryLock();
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    /// Takes one lock back (clause O-112).
+    void unlockContents() {
+        lock().lock();
+        try {
+            discardable().unlock();
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    /// Takes all pages back if the contents may go (clause O-260).
+    ///
+    /// @return how many pages were freed
+    long reclaim() {
+        lock().lock();
+        try {
+            return store.pins.isEmpty() && discardable().discard() ? store.discard() : 0;
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    private DiscardState discardable() {
+        if (discardState == null) {
+            throw VmErrors.notSupported("O-108", "vmo=koid " + koid() + " is not discardable");
+        }
+        return discardState;
+    }
+
+    // ---- children
+
+    /// The checks of clauses O-130 and O-131 that need no lock.
+    static void requireChildOptions(VmObject parent, Set<VmoChildOption> options, long sizeBytes) {
+        if (VmoMath.upWraps(sizeBytes)) {
+            throw VmErrors.outOfRange(
+                    "O-130", "sizeBytes=" + hex(sizeBytes) + " wraps when rounded up");
+        }
+        boolean resizable = options.contains(VmoChildOption.RESIZABLE);
+        if (resizable && options.contains(VmoChildOption.NO_WRITE)) {
+            throw VmErrors.invalidArgs("O-130", "options=" + options + ": RESIZABLE needs writing");
+        }
+        if (parent.isDiscardable()) {
+            throw VmErrors.notSupported("O-130", "vmo=koid " + parent.koid() + " is discardable");
+        }
+        Set<VmoChildOption> types = EnumSet.noneOf(VmoChildOption.class);
+        types.addAll(options);
+        types.removeAll(EnumSet.of(VmoChildOption.RESIZABLE, VmoChildOption.NO_WRITE));
+        if (types.size() != 1) {
+            throw VmErrors.invalidArgs(
+                    "O-131", "options=" + options + " name not exactly one type");
+        }
+        if (resizable && types.contains(VmoChildOption.SLICE)) {
+            throw VmErrors.invalidArgs(
+                    "O-131", "options=" + options + ": a slice is not resizable");
+        }
+    }
+
+    @Override
+    public VmObject createChild(Set<VmoChildOption> childOptions, long offset, long sizeBytes) {
+        requireChildOptions(this, childOptions, sizeBytes);
+        lock().lock();
+        try {
+            PagedVmo child;
+            if (childOptions.contains(VmoChildOption.SLICE)) {
+                child = newSlice(offset, sizeBytes);
+            } else if (childOptions.contains(VmoChildOption.REFERENCE)) {
+                child = newReference(childOptions, offset, sizeBytes);
+            } else {
+                child = newSnapshot(childOptions, offset, sizeBytes);
+            }
+            child.setName(name());
+            adopt(child);
+            return child;
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    /// Clause O-134.
+    private PagedVmo newSlice(long offset, long sizeBytes) {
+        requireOffsetAligned("O-134", offset);
+        long rounded = VmoMath.up(sizeBytes);
+        requireAtMostMax("O-134", rounded);
+        if (!VmoMath.isInside(offset, rounded, sizeBytes())) {
+            throw VmErrors.invalidArgs(
+                    "O-134",
+                    "offset=%s size=%s leaves the parent's size=%s"
+                            .formatted(hex(offset), hex(rounded), hex(sizeBytes())));
+        }
+        if (isResizable()) {
+            throw VmErrors.notSupported("O-134", "vmo=koid " + koid() + " is resizable");
+        }
+        if (!isContiguous()) {
+            requireCached("O-134");
+        }
+        store.addUser();
+        return new PagedVmo(
+                machine,
+                this,
+                store,
+                Role.SLICE,
+                windowOffset + offset,
+                rounded,
+                new StreamSize(sizeBytes),
+                EnumSet.noneOf(VmoOption.class),
+                /* immutable= */ false);
+    }
+
+    /// Clause O-143.
+    private PagedVmo newReference(Set<VmoChildOption> childOptions, long offset, long sizeBytes) {
+        if (offset != 0 || sizeBytes != 0) {
+            throw VmErrors.invalidArgs(
+                    "O-143",
+                    "offset=" + hex(offset) + " sizeBytes=" + hex(sizeBytes) + " must be 0");
+        }
+        if (role == Role.SLICE || isContiguous()) {
+            throw VmErrors.notSupported(
+                    "O-143", "vmo=koid " + koid() + " is a slice or contiguous");
+        }
+        if (childOptions.contains(VmoChildOption.RESIZABLE) && !isResizable()) {
+            throw VmErrors.accessDenied("O-143", "vmo=koid " + koid() + " is not resizable");
+        }
+        requireCached("O-143");
+        store.addUser();
+        return new PagedVmo(
+                machine,
+                this,
+                store,
+                Role.REFERENCE,
+                windowOffset,
+                0,
+                streamSize,
+                options,
+                /* immutable= */ false);
+    }
+
+    /// Clause O-150. Without a pager every type is a full snapshot (clause O-156).
+    private PagedVmo newSnapshot(Set<VmoChildOption> childOptions, long offset, long sizeBytes) {
+        if (isContiguous()) {
+            throw VmErrors.invalidArgs("O-29", "vmo=koid " + koid() + " is contiguous");
+        }
+        requireOffsetAligned("O-150", offset);
+        long rounded = VmoMath.up(sizeBytes);
+        requireAtMostMax("O-150", rounded);
+        requireNoWrap("O-150", offset, rounded);
+        requireCached("O-150");
+        if (VmoMath.sumWraps(store.rootOffset, offset)
+                || VmoMath.sumWraps(store.rootOffset + offset, rounded)) {
+            throw VmErrors.invalidArgs(
+                    "O-151", "offset=" + hex(offset) + " plus the snapshots' offsets wraps");
+        }
+        if (role == Role.SLICE) {
+            throw VmErrors.notSupported("O-158", "vmo=koid " + koid() + " is a slice");
+        }
+        if (!store.pins.isEmpty()) {
+            throw VmErrors.badState("O-193", "vmo=koid " + koid() + " has pinned pages");
+        }
+        var copy =
+                new PageStore(
+                        machine,
+                        family,
+                        new CommitPolicy.CopyOnWrite(),
+                        rounded,
+                        store.rootOffset + offset);
+        store.shareWith(copy, offset);
+        boolean resizable = childOptions.contains(VmoChildOption.RESIZABLE);
+        return new PagedVmo(
+                machine,
+                this,
+                copy,
+                Role.SNAPSHOT,
+                0,
+                0,
+                new StreamSize(sizeBytes),
+                resizable ? EnumSet.of(VmoOption.RESIZABLE) : EnumSet.noneOf(VmoOption.class),
+                childOptions.contains(VmoChildOption.SNAPSHOT)
+                        && childOptions.contains(VmoChildOption.NO_WRITE));
+    }
+
+    private static void requireOffsetAligned(String clause, long offset) {
+        if (!VmoMath.isAligned(offset)) {
+            throw VmErrors.invalidArgs(clause, "offset=" + hex(offset) + " is not page aligned");
+        }
+    }
+
+    // ---- the seam to mappings
+
+    @Override
+    ZxStatus lookupPage(long offset, boolean write, PageLookup out) {
+        out.fresh = false;
+        if (Long.compareUnsigned(offset, sizeBytes()) >= 0) {
+            return ZxStatus.OUT_OF_RANGE;
+        }
+        if (discardState != null && discardState.isDiscarded()) {
+            return ZxStatus.NOT_FOUND;
+        }
+        return store.lookup(storePage(offset), write, out);
+    }
+
+    @Override
+    void undoLookup(long offset, PageLookup lookup) {
+        store.undoLookup(storePage(offset), lookup);
+    }
+
+    @Override
+    void existingPages(long offset, long maxPages, PageRun out) {
+        if (Long.compareUnsigned(offset, sizeBytes()) >= 0) {
+            out.count = 0;
+            return;
+        }
+        long left = (sizeBytes() - offset) >>> SHIFT;
+        store.existing(storePage(offset), Math.min(left, maxPages), out);
+    }
+
+    @Override
+    long nextExisting(long offset, long len) {
+        if (len == 0 || Long.compareUnsigned(offset, sizeBytes()) >= 0) {
+            return NO_PAGE;
+        }
+        long usable = VmoMath.min(len, sizeBytes() - offset);
+        long page = storePage(offset);
+        long found = store.nextExisting(page, page + (usable >>> SHIFT));
+        return found == PageList.NONE ? NO_PAGE : offset + (found - page) * PAGE;
+    }
+
+    @Override
+    MappingIndex mappings() {
+        return store.mappings;
+    }
+
+    @Override
+    long windowOffset() {
+        return windowOffset;
+    }
+
+    @Override
+    void release() {
+        store.removeUser();
+    }
+}
