@@ -16,8 +16,10 @@ import io.jircon.hal.PhysicalMemory;
 import io.jircon.hal.TlbInvalidator;
 import io.jircon.hal.WalkResult;
 import io.jircon.hal.npt.RangeEditor.Edit;
+import io.jircon.hal.npt.StateHarvester.State;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.locks.StampedLock;
@@ -42,6 +44,7 @@ public final class NestedPageTable implements PageTableTrait {
     private final TableStore store;
     private final RangeMapper mapper;
     private final RangeEditor editor;
+    private final StateHarvester harvester;
     private final HardwareWalker walker;
     private final StampedLock lock = new StampedLock();
 
@@ -105,6 +108,7 @@ public final class NestedPageTable implements PageTableTrait {
         store = new TableStore(format, memory, frames, new FlushList(invalidator, tag));
         mapper = new RangeMapper(store);
         editor = new RangeEditor(store);
+        harvester = new StateHarvester(store);
         walker = new HardwareWalker(format, memory, store.root);
     }
 
@@ -450,6 +454,50 @@ public final class NestedPageTable implements PageTableTrait {
             }
             at += part;
             left -= part;
+        }
+    }
+
+    /// Says which pages were accessed since their state was last cleared, and clears it.
+    ///
+    /// @param vaddr start of the range, page aligned
+    /// @param sizeBytes length, a multiple of the base page, below 2^43
+    /// @param pages receives a set bit for each base page, counted from `vaddr`; for a huge leaf
+    ///   all of its pages in the range. A huge leaf partly inside keeps its state
+    /// @throws PagingException NOT_ALIGNED, OUT_OF_RANGE; NOT_SUPPORTED when the walker does not
+    ///   set the flag
+    public void harvestAccessed(long vaddr, long sizeBytes, BitSet pages) {
+        harvest(State.ACCESSED, format.tracksAccessed(), vaddr, sizeBytes, pages);
+    }
+
+    /// Says which pages were written since their state was last cleared, and clears it.
+    ///
+    /// @param vaddr start of the range, page aligned
+    /// @param sizeBytes length, a multiple of the base page, below 2^43
+    /// @param pages receives a set bit for each base page, counted from `vaddr`; for a huge leaf
+    ///   all of its pages in the range. A huge leaf partly inside keeps its state
+    /// @throws PagingException NOT_ALIGNED, OUT_OF_RANGE; NOT_SUPPORTED when the walker does not
+    ///   keep the state
+    public void harvestDirty(long vaddr, long sizeBytes, BitSet pages) {
+        harvest(State.DIRTY, format.tracksDirty(), vaddr, sizeBytes, pages);
+    }
+
+    private void harvest(State state, boolean isTracked, long vaddr, long sizeBytes, BitSet pages) {
+        Objects.requireNonNull(pages, "pages");
+        long stamp = lockForChange();
+        try {
+            requireAligned("vaddr", vaddr, PageSize.SIZE_4K);
+            requireAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
+            requireRange(vaddr, sizeBytes);
+            if (sizeBytes >>> PageSize.BASE_SHIFT > Integer.MAX_VALUE) {
+                throw PagingException.outOfRange("sizeBytes", sizeBytes, "is not below 2^43");
+            }
+            if (!isTracked) {
+                throw new PagingException(
+                        PagingError.NOT_SUPPORTED, "the walker of " + format + " sets no " + state);
+            }
+            harvester.run(state, vaddr, sizeBytes, pages);
+        } finally {
+            lock.unlockWrite(stamp);
         }
     }
 

@@ -208,6 +208,20 @@ public final class PagingFormat {
         return spec.guestEntryAccess;
     }
 
+    /// Whether the walker sets the accessed flag of the leaves it uses.
+    ///
+    /// @return true when [NestedPageTable#harvestAccessed] can be asked
+    public boolean tracksAccessed() {
+        return setsAccessed;
+    }
+
+    /// Whether the walker marks the leaves that are written through.
+    ///
+    /// @return true when [NestedPageTable#harvestDirty] can be asked
+    public boolean tracksDirty() {
+        return setsDirty;
+    }
+
     /// Whether bits above the width must repeat the top bit, as in stage 1, rather than be 0.
     ///
     /// @return true for formats with a lower and an upper half
