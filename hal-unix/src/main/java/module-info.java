@@ -8,5 +8,6 @@ module io.jircon.hal.unix {
     exports io.jircon.hal.unix;
 
     provides io.jircon.hal.HalProvider with
-            io.jircon.hal.unix.UnixFileProvider;
+            io.jircon.hal.unix.UnixFileProvider,
+            io.jircon.hal.unix.UnixMmapProvider;
 }

@@ -1,0 +1,149 @@
+package io.jircon.hal.unix;
+
+import io.jircon.hal.PageSize;
+import io.jircon.hal.PagingError;
+import io.jircon.hal.PagingException;
+
+/// A reserved range of host addresses that belongs to one page table: nothing else of this process
+/// is ever mapped there, and the page table maps nowhere else. Pages without an entry hold a
+/// reservation without access, so the window never has a hole that the host could give away.
+///
+/// Guarded by its page table's lock.
+final class HostWindow {
+    private static final int RESERVE_FLAGS =
+            Posix.MAP_PRIVATE | Posix.MAP_ANONYMOUS | Posix.MAP_NORESERVE;
+
+    private final Posix posix;
+    private final CallScratch scratch = new CallScratch();
+    private final HostFrames frames;
+    private final long address;
+    private final long sizeBytes;
+
+    private HostWindow(Posix posix, HostFrames frames, long address, long sizeBytes) {
+        this.posix = posix;
+        this.frames = frames;
+        this.address = address;
+        this.sizeBytes = sizeBytes;
+    }
+
+    /// Reserves a window at an address.
+    ///
+    /// @param posix the system calls
+    /// @param frames what will be mapped
+    /// @param address where, page aligned; 0 lets the host choose
+    /// @param sizeBytes how much, a multiple of the base page
+    /// @return the window, or null when something else is mapped there
+    /// @throws PagingException NO_RESOURCES when the host has no such room
+    static @org.jspecify.annotations.Nullable HostWindow reserve(
+            Posix posix, HostFrames frames, long address, long sizeBytes) {
+        var scratch = new CallScratch();
+        int flags = RESERVE_FLAGS | (address == 0 ? 0 : Posix.MAP_FIXED_NOREPLACE);
+        long got = posix.mmap(scratch, address, sizeBytes, Posix.PROT_NONE, flags, -1, 0);
+        if (got > 0 && address != 0 && got != address) {
+            // A kernel before 4.17 takes the flag for a hint.
+            posix.munmap(scratch, got, sizeBytes);
+            return null;
+        }
+        if (got > 0) {
+            return new HostWindow(posix, frames, got, sizeBytes);
+        }
+        if (address != 0) {
+            return null;
+        }
+        PagingException failed = Posix.failure("mmap(window of " + hex(sizeBytes) + " bytes)", got);
+        throw new PagingException(PagingError.NO_RESOURCES, String.valueOf(failed.getMessage()));
+    }
+
+    /// Host address of the first byte.
+    long address() {
+        return address;
+    }
+
+    long sizeBytes() {
+        return sizeBytes;
+    }
+
+    /// Shows frames, replacing whatever the pages showed.
+    ///
+    /// @param page first page of the window
+    /// @param count how many pages
+    /// @param hostPage file offset and protection, of [HostFrames#hostPage]
+    /// @return 0, or the negative error number
+    long show(long page, long count, long hostPage) {
+        long bytes = checkedBytes(page, count);
+        long at = addressOf(page);
+        long got =
+                posix.mmap(
+                        scratch,
+                        at,
+                        bytes,
+                        HostFrames.protectionOf(hostPage),
+                        Posix.MAP_SHARED | Posix.MAP_FIXED,
+                        frames.descriptor(),
+                        HostFrames.offsetOf(hostPage));
+        return Math.min(got, 0);
+    }
+
+    /// Puts the reservation back.
+    ///
+    /// @param page first page of the window
+    /// @param count how many pages
+    /// @return 0, or the negative error number
+    long hide(long page, long count) {
+        long bytes = checkedBytes(page, count);
+        long got =
+                posix.mmap(
+                        scratch,
+                        addressOf(page),
+                        bytes,
+                        Posix.PROT_NONE,
+                        RESERVE_FLAGS | Posix.MAP_FIXED,
+                        -1,
+                        0);
+        return Math.min(got, 0);
+    }
+
+    /// Changes what pages that show frames allow.
+    ///
+    /// @param page first page of the window
+    /// @param count how many pages
+    /// @param protection as `mprotect` takes it
+    /// @return 0, or the negative error number
+    long protect(long page, long count, int protection) {
+        long bytes = checkedBytes(page, count);
+        return posix.mprotect(scratch, addressOf(page), bytes, protection);
+    }
+
+    /// Whether every page of a range is still mapped, by whatever.
+    boolean hasNoHole(long page, long count) {
+        long bytes = checkedBytes(page, count);
+        return posix.madvise(scratch, addressOf(page), bytes, Posix.MADV_NORMAL) == 0;
+    }
+
+    /// Gives the addresses back. Nothing may use the window afterwards.
+    ///
+    /// @throws PagingException SYSTEM when the host refuses
+    void release() {
+        int result = posix.munmap(scratch, address, sizeBytes);
+        if (result < 0) {
+            throw Posix.failure("munmap(window at " + hex(address) + ")", result);
+        }
+    }
+
+    private long addressOf(long page) {
+        return address + (page << PageSize.BASE_SHIFT);
+    }
+
+    /// The last line of defence: a call outside the window would hit the JVM's own memory.
+    private long checkedBytes(long page, long count) {
+        long pages = sizeBytes >>> PageSize.BASE_SHIFT;
+        if (page < 0 || count <= 0 || page >= pages || count > pages - page) {
+            throw new AssertionError("page=" + page + " count=" + count + " leave the window");
+        }
+        return count << PageSize.BASE_SHIFT;
+    }
+
+    private static String hex(long value) {
+        return "0x" + Long.toHexString(value);
+    }
+}

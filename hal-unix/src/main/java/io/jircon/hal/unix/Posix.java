@@ -1,0 +1,436 @@
+package io.jircon.hal.unix;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import io.jircon.hal.PagingError;
+import io.jircon.hal.PagingException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.invoke.MethodHandle;
+import java.util.Locale;
+import java.util.NoSuchElementException;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/// The system calls of this module. No other class calls native code.
+///
+/// Every call answers as the kernel does: a result of zero or more, or the negative error number.
+/// What an error means is for the caller to say; [#failure] makes the exception for those that
+/// nothing can be done about. The address arguments are plain numbers: whether they may be touched
+/// is decided by who calls.
+///
+/// Not final, so that tests can make a call fail.
+@SuppressWarnings("restricted") // the one place where native code is linked and memory is named
+class Posix {
+    static final int PROT_NONE = 0;
+    static final int PROT_READ = 1;
+    static final int PROT_WRITE = 2;
+    static final int PROT_EXEC = 4;
+
+    static final int MAP_SHARED = 0x01;
+    static final int MAP_PRIVATE = 0x02;
+    static final int MAP_FIXED = 0x10;
+    static final int MAP_ANONYMOUS = 0x20;
+    static final int MAP_NORESERVE = 0x4000;
+    static final int MAP_FIXED_NOREPLACE = 0x100000;
+
+    static final int MFD_CLOEXEC = 1;
+
+    static final int O_RDWR = 2;
+    static final int O_CLOEXEC = 0x80000;
+
+    /// A file without a name in a directory: `O_TMPFILE`, whose directory bit differs on ARM.
+    static final int O_TMPFILE =
+            0x400000 | (System.getProperty("os.arch", "").startsWith("aarch") ? 0x4000 : 0x10000);
+
+    static final int MADV_NORMAL = 0;
+    static final int MADV_HUGEPAGE = 14;
+    static final int MADV_POPULATE_READ = 22;
+    static final int MADV_POPULATE_WRITE = 23;
+
+    private static final int SC_PAGESIZE = 30;
+
+    /// What the flag to allow native access looks like, for messages.
+    static final String NATIVE_ACCESS_FLAG =
+            "--enable-native-access=io.jircon.hal.unix (or =ALL-UNNAMED on the class path)";
+
+    private static final Linker.Option ERRNO = Linker.Option.captureCallState("errno");
+    private static final long ERRNO_OFFSET =
+            Linker.Option.captureStateLayout()
+                    .byteOffset(MemoryLayout.PathElement.groupElement("errno"));
+
+    /// The calls, or why there are none.
+    ///
+    /// @param posix null when they cannot be used
+    /// @param reason why not and what to do; empty when they can
+    private record Probed(@Nullable Posix posix, String reason) {}
+
+    /// Tried once, when first asked for.
+    private static final class Probe {
+        static final Probed RESULT = probe();
+    }
+
+    private final int pid;
+
+    /// For [Probe] and for tests that override a call.
+    Posix() {
+        pid = Math.toIntExact(ProcessHandle.current().pid());
+    }
+
+    /// The calls.
+    ///
+    /// @return the one instance
+    /// @throws PagingException NOT_SUPPORTED with the reason when they cannot be used here
+    static Posix get() {
+        Probed probed = Probe.RESULT;
+        if (probed.posix == null) {
+            throw new PagingException(PagingError.NOT_SUPPORTED, "unix-mmap: " + probed.reason);
+        }
+        return probed.posix;
+    }
+
+    /// Why the calls cannot be used here.
+    ///
+    /// @return the reason and what to do about it; empty when they can
+    static Optional<String> unavailableReason() {
+        Probed probed = Probe.RESULT;
+        return probed.posix == null ? Optional.of(probed.reason) : Optional.empty();
+    }
+
+    /// Maps memory.
+    ///
+    /// @return the host address, or the negative error number
+    long mmap(
+            CallScratch scratch,
+            long address,
+            long bytes,
+            int protection,
+            int flags,
+            int descriptor,
+            long fileOffset) {
+        try {
+            long result =
+                    (long)
+                            Calls.MMAP.invokeExact(
+                                    scratch.state,
+                                    address,
+                                    bytes,
+                                    protection,
+                                    flags,
+                                    descriptor,
+                                    fileOffset);
+            return result == -1 ? -scratch.errno() : result;
+        } catch (Throwable impossible) {
+            throw unexpected(impossible);
+        }
+    }
+
+    /// Removes mappings.
+    ///
+    /// @return 0, or the negative error number
+    int munmap(CallScratch scratch, long address, long bytes) {
+        try {
+            return result(scratch, (int) Calls.MUNMAP.invokeExact(scratch.state, address, bytes));
+        } catch (Throwable impossible) {
+            throw unexpected(impossible);
+        }
+    }
+
+    /// Changes what a range allows.
+    ///
+    /// @return 0, or the negative error number
+    int mprotect(CallScratch scratch, long address, long bytes, int protection) {
+        try {
+            return result(
+                    scratch,
+                    (int) Calls.MPROTECT.invokeExact(scratch.state, address, bytes, protection));
+        } catch (Throwable impossible) {
+            throw unexpected(impossible);
+        }
+    }
+
+    /// Advises about a range.
+    ///
+    /// @return 0, or the negative error number
+    int madvise(CallScratch scratch, long address, long bytes, int advice) {
+        try {
+            return result(
+                    scratch,
+                    (int) Calls.MADVISE.invokeExact(scratch.state, address, bytes, advice));
+        } catch (Throwable impossible) {
+            throw unexpected(impossible);
+        }
+    }
+
+    /// Makes a file that lives in memory only.
+    ///
+    /// @return its descriptor, or the negative error number
+    int memfdCreate(CallScratch scratch, String name, int flags) {
+        try (Arena arena = Arena.ofConfined()) {
+            return result(
+                    scratch,
+                    (int)
+                            Calls.MEMFD_CREATE.invokeExact(
+                                    scratch.state, arena.allocateFrom(name), flags));
+        } catch (Throwable impossible) {
+            throw unexpected(impossible);
+        }
+    }
+
+    /// Opens a file.
+    ///
+    /// @param mode permissions of a file that is made
+    /// @return its descriptor, or the negative error number
+    int open(CallScratch scratch, String path, int flags, int mode) {
+        try (Arena arena = Arena.ofConfined()) {
+            return result(
+                    scratch,
+                    (int)
+                            Calls.OPEN.invokeExact(
+                                    scratch.state, arena.allocateFrom(path), flags, mode));
+        } catch (Throwable impossible) {
+            throw unexpected(impossible);
+        }
+    }
+
+    /// Sets a file's size.
+    ///
+    /// @return 0, or the negative error number
+    int ftruncate(CallScratch scratch, int descriptor, long bytes) {
+        try {
+            return result(
+                    scratch, (int) Calls.FTRUNCATE.invokeExact(scratch.state, descriptor, bytes));
+        } catch (Throwable impossible) {
+            throw unexpected(impossible);
+        }
+    }
+
+    /// Closes a descriptor.
+    ///
+    /// @return 0, or the negative error number
+    int close(CallScratch scratch, int descriptor) {
+        try {
+            return result(scratch, (int) Calls.CLOSE.invokeExact(scratch.state, descriptor));
+        } catch (Throwable impossible) {
+            throw unexpected(impossible);
+        }
+    }
+
+    /// Reads this process's own memory at an address that may fault, as [CallScratch#describe]
+    /// says.
+    ///
+    /// @return how many bytes were moved, or the negative error number; EFAULT when the first byte
+    ///   cannot be read
+    long readOwnMemory(CallScratch scratch) {
+        try {
+            long moved =
+                    (long)
+                            Calls.PROCESS_VM_READV.invokeExact(
+                                    scratch.state, pid, scratch.local, 1L, scratch.remote, 1L, 0L);
+            return moved < 0 ? -scratch.errno() : moved;
+        } catch (Throwable impossible) {
+            throw unexpected(impossible);
+        }
+    }
+
+    /// Writes this process's own memory at an address that may fault, as [CallScratch#describe]
+    /// says.
+    ///
+    /// @return how many bytes were moved, or the negative error number; EFAULT when the first byte
+    ///   cannot be written
+    long writeOwnMemory(CallScratch scratch) {
+        try {
+            long moved =
+                    (long)
+                            Calls.PROCESS_VM_WRITEV.invokeExact(
+                                    scratch.state, pid, scratch.local, 1L, scratch.remote, 1L, 0L);
+            return moved < 0 ? -scratch.errno() : moved;
+        } catch (Throwable impossible) {
+            throw unexpected(impossible);
+        }
+    }
+
+    /// Names host memory as a segment that dies with an arena.
+    ///
+    /// @param address host address of a mapping that outlives the arena
+    /// @param bytes its size
+    /// @param arena bounds the segment's life
+    /// @return the segment
+    static MemorySegment segment(long address, long bytes, Arena arena) {
+        return MemorySegment.ofAddress(address).reinterpret(bytes, arena, null);
+    }
+
+    /// The exception for a call that failed for no reason that the caller knows better.
+    ///
+    /// @param call the call with its arguments, starting with its name
+    /// @param result the negative error number
+    /// @return NO_MEMORY for ENOMEM and a full file system, else SYSTEM; the message names the
+    ///   call, the error and what to do
+    static PagingException failure(String call, long result) {
+        int errno = (int) -result;
+        int end = call.indexOf('(');
+        String name = end < 0 ? call : call.substring(0, end);
+        PagingError kind =
+                switch (errno) {
+                    case Errno.ENOMEM, Errno.ENOSPC -> PagingError.NO_MEMORY;
+                    case Errno.EMFILE, Errno.ENFILE -> PagingError.NO_RESOURCES;
+                    default -> PagingError.SYSTEM;
+                };
+        return new PagingException(
+                kind, call + " = " + Errno.name(errno) + "; " + Errno.advice(name, errno));
+    }
+
+    private static int result(CallScratch scratch, int returned) {
+        return returned < 0 ? -scratch.errno() : returned;
+    }
+
+    private static AssertionError unexpected(Throwable thrown) {
+        if (thrown instanceof Error error) {
+            throw error;
+        }
+        return new AssertionError("a system call's handle threw", thrown);
+    }
+
+    private static Probed probe() {
+        String os = System.getProperty("os.name", "unknown");
+        if (!os.toLowerCase(Locale.ROOT).contains("linux")) {
+            return new Probed(null, "needs Linux, this is " + os + "; use unix-file");
+        }
+        try {
+            return tryCalls(new Posix());
+        } catch (IllegalCallerException denied) {
+            return denied(denied);
+        } catch (ExceptionInInitializerError | NoClassDefFoundError failed) {
+            Throwable cause = failed.getCause() == null ? failed : failed.getCause();
+            if (cause instanceof IllegalCallerException denied) {
+                return denied(denied);
+            }
+            if (cause instanceof NoSuchElementException) {
+                return new Probed(null, cause.getMessage() + "; use unix-file");
+            }
+            return new Probed(null, "native code cannot be linked (" + cause + "); use unix-file");
+        }
+    }
+
+    private static Probed denied(IllegalCallerException cause) {
+        return new Probed(
+                null,
+                "native access is denied ("
+                        + cause.getMessage()
+                        + "); start java with "
+                        + NATIVE_ACCESS_FLAG);
+    }
+
+    /// Makes each call that can be refused by policy once.
+    private static Probed tryCalls(Posix posix) throws IllegalCallerException {
+        var scratch = new CallScratch();
+        long pageBytes = posix.sysconf(scratch, SC_PAGESIZE);
+        if (pageBytes != 4096) {
+            return new Probed(
+                    null,
+                    "needs a page size of 4096, this host has " + pageBytes + "; use unix-file");
+        }
+        int descriptor = posix.memfdCreate(scratch, "jircon-probe", MFD_CLOEXEC);
+        if (descriptor < 0) {
+            return refused("memfd_create", descriptor);
+        }
+        int closed = posix.close(scratch, descriptor);
+        if (closed < 0) {
+            return refused("close", closed);
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment words = arena.allocate(16, 8);
+            scratch.describe(words.address(), words.address() + 8, 8);
+            long read = posix.readOwnMemory(scratch);
+            if (read != 8) {
+                return refused("process_vm_readv", read);
+            }
+            long written = posix.writeOwnMemory(scratch);
+            if (written != 8) {
+                return refused("process_vm_writev", written);
+            }
+        }
+        return new Probed(posix, "");
+    }
+
+    private static Probed refused(String call, long result) {
+        int errno = (int) -result;
+        return new Probed(
+                null,
+                call
+                        + " = "
+                        + Errno.name(errno)
+                        + "; "
+                        + Errno.advice(call, errno)
+                        + "; or use unix-file");
+    }
+
+    private long sysconf(CallScratch scratch, int name) {
+        try {
+            return (long) Calls.SYSCONF.invokeExact(scratch.state, name);
+        } catch (Throwable impossible) {
+            throw unexpected(impossible);
+        }
+    }
+
+    /// The handles. Loaded by the probe; constants, so that calls are compiled in line.
+    private static final class Calls {
+        static final MethodHandle SYSCONF = bind("sysconf", JAVA_LONG, JAVA_INT);
+        static final MethodHandle MMAP =
+                bind(
+                        "mmap", JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT,
+                        JAVA_LONG);
+        static final MethodHandle MUNMAP = bind("munmap", JAVA_INT, JAVA_LONG, JAVA_LONG);
+        static final MethodHandle MPROTECT =
+                bind("mprotect", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT);
+        static final MethodHandle MADVISE =
+                bind("madvise", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT);
+        static final MethodHandle MEMFD_CREATE = bind("memfd_create", JAVA_INT, ADDRESS, JAVA_INT);
+        static final MethodHandle OPEN =
+                bind(
+                        "open",
+                        new Linker.Option[] {ERRNO, Linker.Option.firstVariadicArg(2)},
+                        JAVA_INT,
+                        ADDRESS,
+                        JAVA_INT,
+                        JAVA_INT);
+        static final MethodHandle FTRUNCATE = bind("ftruncate", JAVA_INT, JAVA_INT, JAVA_LONG);
+        static final MethodHandle CLOSE = bind("close", JAVA_INT, JAVA_INT);
+        static final MethodHandle PROCESS_VM_READV = bindTransfer("process_vm_readv");
+        static final MethodHandle PROCESS_VM_WRITEV = bindTransfer("process_vm_writev");
+
+        private static MethodHandle bindTransfer(String name) {
+            return bind(
+                    name, JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG);
+        }
+
+        private static MethodHandle bind(
+                String name, MemoryLayout result, MemoryLayout... arguments) {
+            return bind(name, new Linker.Option[] {ERRNO}, result, arguments);
+        }
+
+        private static MethodHandle bind(
+                String name,
+                Linker.Option[] options,
+                MemoryLayout result,
+                MemoryLayout... arguments) {
+            if (ERRNO_OFFSET != 0) {
+                throw new NoSuchElementException("errno is not where it is looked for");
+            }
+            Linker linker = Linker.nativeLinker();
+            SymbolLookup library = linker.defaultLookup();
+            MemorySegment function =
+                    library.find(name)
+                            .orElseThrow(() ->
+                                    new NoSuchElementException("the C library has no " + name));
+            return linker.downcallHandle(
+                    function, FunctionDescriptor.of(result, arguments), options);
+        }
+    }
+}

@@ -1,0 +1,249 @@
+package io.jircon.hal.unix;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.jircon.hal.AddressSpaceKind;
+import io.jircon.hal.BuddyFrameAllocator;
+import io.jircon.hal.FrameAllocator;
+import io.jircon.hal.Hal;
+import io.jircon.hal.HalConfig;
+import io.jircon.hal.Mmu;
+import io.jircon.hal.PageTableTrait;
+import io.jircon.hal.PagingError;
+import io.jircon.hal.PagingException;
+import io.jircon.hal.PhysicalMemory;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.jspecify.annotations.Nullable;
+
+/// The host's own MMU as a machine: frames in a file of the host, each page table a reserved window
+/// of host addresses in which every entry is a real mapping of that file, processors that access it
+/// through system calls.
+///
+/// A USER table's window holds its virtual addresses as they are. A GUEST table's addresses start
+/// at 0, where the host maps nothing: address `a` lies at [UnixMmapPageTable#hostAddress]. There
+/// are no KERNEL tables.
+///
+/// Options are those of [UnixMmapOptions]. Lock order: page table, machine, mapping budget.
+public final class UnixMmapHal implements Hal {
+    /// The provider's name.
+    public static final String NAME = "unix-mmap";
+
+    /// Where windows are tried first: far from where the host puts things by itself, and the same
+    /// in every run, so that addresses can be recognized.
+    private static final long FIRST_WINDOW = 0x1000_0000_0000L;
+
+    private static final int WINDOW_TRIES = 64;
+
+    private final Posix posix;
+    private final UnixMmapOptions options;
+    private final FrameBacking backing;
+    private final HostFrames hostFrames;
+    private final MappingBudget budget;
+    private final PhysicalMemory memory;
+    private final FrameAllocator frames;
+
+    /// Changed under the lock, read by page tables without it.
+    private final List<UnixMmapMmu> mmus = new CopyOnWriteArrayList<>();
+
+    private final Object lock = new Object();
+
+    @GuardedBy("lock")
+    private final Map<UnixMmapPageTable, Integer> tables = new HashMap<>();
+
+    /// Bit n: the n-th place for a window is in use, and n + 1 is the tag of its table.
+    @GuardedBy("lock")
+    private final BitSet places = new BitSet();
+
+    private volatile boolean closed;
+
+    private UnixMmapHal(
+            Posix posix, HalConfig config, UnixMmapOptions options, FrameBacking backing) {
+        this.posix = posix;
+        this.options = options;
+        this.backing = backing;
+        this.hostFrames = backing.frames(config.memoryBase());
+        this.memory = new PhysicalMemory(backing.segment(), config.memoryBase());
+        this.frames = config.frameWrapper().apply(new BuddyFrameAllocator(memory));
+        this.budget = new MappingBudget(options.maxMapCount());
+    }
+
+    /// Makes a machine.
+    ///
+    /// @param config base, size and options; there is no software TLB to configure
+    /// @return a machine that the caller closes
+    /// @throws PagingException NOT_SUPPORTED when the host lacks what it takes, or for an unknown
+    ///   or bad option; NO_MEMORY, NO_RESOURCES, SYSTEM when the host refuses; BAD_STATE when the
+    ///   file of option `file` cannot be used; the message says what to do
+    public static UnixMmapHal open(HalConfig config) {
+        return open(Posix.get(), config);
+    }
+
+    static UnixMmapHal open(Posix posix, HalConfig config) {
+        UnixMmapOptions options = UnixMmapOptions.of(config);
+        FrameBacking backing = options.openBacking(posix, config);
+        try {
+            return new UnixMmapHal(posix, config, options, backing);
+        } catch (RuntimeException | Error failed) {
+            backing.close();
+            throw failed;
+        }
+    }
+
+    @Override
+    public String name() {
+        return NAME;
+    }
+
+    @Override
+    public PhysicalMemory memory() {
+        return memory;
+    }
+
+    @Override
+    public FrameAllocator frames() {
+        return frames;
+    }
+
+    @Override
+    public PageTableTrait newPageTable(AddressSpaceKind kind) {
+        if (kind == AddressSpaceKind.KERNEL) {
+            throw new PagingException(
+                    PagingError.NOT_SUPPORTED,
+                    "kind=KERNEL: the host keeps its upper half to itself");
+        }
+        synchronized (lock) {
+            checkOpen();
+            int place = places.nextClearBit(0);
+            budget.take(/* peak= */ 1, /* change= */ 1, /* shrinking= */ false);
+            try {
+                HostWindow window = reserveWindow(place);
+                long first = kind == AddressSpaceKind.GUEST ? 0 : window.address();
+                var table = new UnixMmapPageTable(this, window, first, place + 1);
+                places.set(place);
+                tables.put(table, place);
+                return table;
+            } catch (RuntimeException | Error failed) {
+                budget.giveBack(1);
+                throw failed;
+            }
+        }
+    }
+
+    /// Tries the places in order, since other machines of the process may hold some; then leaves it
+    /// to the host.
+    private HostWindow reserveWindow(int firstPlace) {
+        long bytes = options.windowBytes();
+        for (int attempt = 0; attempt < WINDOW_TRIES; attempt++) {
+            long address = FIRST_WINDOW + (firstPlace + attempt) * bytes;
+            @Nullable HostWindow window = HostWindow.reserve(posix, hostFrames, address, bytes);
+            if (window != null) {
+                return window;
+            }
+        }
+        HostWindow anywhere = HostWindow.reserve(posix, hostFrames, 0, bytes);
+        if (anywhere == null) {
+            throw new AssertionError("the host chose an address that is taken");
+        }
+        return anywhere;
+    }
+
+    @Override
+    public Mmu newMmu() {
+        synchronized (lock) {
+            checkOpen();
+            var mmu = new UnixMmapMmu(this, posix);
+            mmus.add(mmu);
+            return mmu;
+        }
+    }
+
+    /// False: the host cannot express it in a way that every access path respects.
+    @Override
+    public boolean canMapExecuteOnly() {
+        return false;
+    }
+
+    /// Whether the host's mappings carry the execute permission. Where its policy forbids that (a
+    /// mount without execution), fetches are checked in software only.
+    ///
+    /// @return true when they do
+    public boolean mapsExecutable() {
+        return hostFrames.executable();
+    }
+
+    /// How many mappings of the host the machine's windows consist of.
+    ///
+    /// @return one for each page table, and one for each border in it
+    public long hostMappings() {
+        return budget.used();
+    }
+
+    /// Brings every byte that was written before this call to the storage device of a frame file
+    /// with a name. With nameless frames this does nothing.
+    ///
+    /// @throws PagingException SYSTEM when the host cannot; BAD_STATE after close
+    public void flush() {
+        checkOpen();
+        backing.flush();
+    }
+
+    /// Closes the page tables and processors that are still open, then gives the memory back.
+    ///
+    /// @throws PagingException BAD_STATE when a native call is using memory of the machine; closing
+    ///   can be tried again
+    @Override
+    public void close() {
+        closed = true;
+        List<UnixMmapPageTable> open;
+        synchronized (lock) {
+            open = new ArrayList<>(tables.keySet());
+        }
+        open.forEach(UnixMmapPageTable::close);
+        mmus.forEach(UnixMmapMmu::close);
+        synchronized (lock) {
+            backing.close();
+        }
+    }
+
+    boolean isClosed() {
+        return closed;
+    }
+
+    HostFrames hostFrames() {
+        return hostFrames;
+    }
+
+    MappingBudget budget() {
+        return budget;
+    }
+
+    /// Waits for the accesses under way that may use what a table no longer allows.
+    void awaitAccesses(UnixMmapPageTable table) {
+        for (UnixMmapMmu mmu : mmus) {
+            mmu.awaitIdle(table);
+        }
+    }
+
+    void forget(UnixMmapMmu mmu) {
+        mmus.remove(mmu);
+    }
+
+    void forget(UnixMmapPageTable table) {
+        synchronized (lock) {
+            Integer place = tables.remove(table);
+            if (place != null) {
+                places.clear(place);
+            }
+        }
+    }
+
+    private void checkOpen() {
+        if (closed) {
+            throw new PagingException(PagingError.BAD_STATE, "the machine is closed");
+        }
+    }
+}

@@ -1,0 +1,293 @@
+package io.jircon.hal.unix;
+
+import io.jircon.hal.AccessKind;
+import io.jircon.hal.FaultCause;
+import io.jircon.hal.Mmu;
+import io.jircon.hal.MmuStats;
+import io.jircon.hal.PageSize;
+import io.jircon.hal.PageTableTrait;
+import io.jircon.hal.PagingError;
+import io.jircon.hal.PagingException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Objects;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
+/// A processor that is the host's own: bytes move with `process_vm_readv` and `process_vm_writev`
+/// on this process, so that the host's page tables and protection decide, and a refusal comes back
+/// as EFAULT instead of killing the JVM.
+///
+/// Where EFAULT does not say why, the table's shadow does. Fetches ask the shadow for EXECUTE
+/// first, since the system calls know only reading and writing.
+///
+/// [#activity] is odd while a system call may touch a frame: a page table that takes a frame away
+/// waits until it is even or has moved on. A call moves at most 1 MiB, so that the wait is short.
+///
+/// Bytes go to and from a thread-confined native segment directly, and through a buffer otherwise:
+/// an array has no fixed address, and another thread could free a shared segment under the call.
+public final class UnixMmapMmu implements Mmu {
+    private static final long BUFFER_BYTES = 64 << 10;
+    private static final long DIRECT_BYTES = 1 << 20;
+
+    /// Never started: asking whether it may access a segment tells confined ones from shared ones.
+    private static final Thread NOBODY = new Thread(() -> {}, "jircon-nobody");
+
+    private final UnixMmapHal hal;
+    private final Posix posix;
+    private final CallScratch scratch = new CallScratch();
+    private final Arena arena = Arena.ofShared();
+    private final MemorySegment buffer = arena.allocate(BUFFER_BYTES, PageSize.BASE_BYTES);
+    private final AtomicLong activity = new AtomicLong();
+
+    private volatile @Nullable UnixMmapPageTable table;
+    private volatile boolean closed;
+
+    private long faultAddress;
+    private AccessKind faultAccess = AccessKind.READ;
+    private FaultCause faultCause = FaultCause.NOT_PRESENT;
+    private long accesses;
+    private long faults;
+
+    UnixMmapMmu(UnixMmapHal hal, Posix posix) {
+        this.hal = hal;
+        this.posix = posix;
+    }
+
+    @Override
+    public void activate(PageTableTrait next) {
+        checkUsable();
+        if (!(next instanceof UnixMmapPageTable own) || !own.isOf(hal)) {
+            throw new PagingException(
+                    PagingError.BAD_STATE, "table=" + next + " is of another machine");
+        }
+        if (own.isClosed()) {
+            throw closedTable();
+        }
+        table = own;
+    }
+
+    @Override
+    public long load(long vaddr, MemorySegment target, long targetOffset, long length) {
+        return transfer(vaddr, target, targetOffset, length, AccessKind.READ);
+    }
+
+    @Override
+    public long store(long vaddr, MemorySegment source, long sourceOffset, long length) {
+        return transfer(vaddr, source, sourceOffset, length, AccessKind.WRITE);
+    }
+
+    @Override
+    public long fetch(long vaddr, MemorySegment target, long targetOffset, long length) {
+        return transfer(vaddr, target, targetOffset, length, AccessKind.EXECUTE);
+    }
+
+    private long transfer(
+            long vaddr, MemorySegment own, long offset, long length, AccessKind access) {
+        Objects.checkFromIndexSize(offset, length, own.byteSize());
+        checkUsable();
+        UnixMmapPageTable active = table;
+        if (active == null) {
+            throw new PagingException(PagingError.BAD_STATE, "no page table is active");
+        }
+        boolean direct = isDirect(own, access);
+        long most = direct ? DIRECT_BYTES : BUFFER_BYTES;
+        long done = 0;
+        while (done < length) {
+            long at = vaddr + done;
+            long want = Math.min(length - done, most);
+            long moved =
+                    direct
+                            ? move(active, at, own.address() + offset + done, want, access)
+                            : moveBuffered(active, at, own, offset + done, want, access);
+            if (moved == 0) {
+                break;
+            }
+            done += moved;
+        }
+        return done;
+    }
+
+    private static boolean isDirect(MemorySegment own, AccessKind access) {
+        return own.isNative()
+                && (access == AccessKind.WRITE || !own.isReadOnly())
+                && own.isAccessibleBy(Thread.currentThread())
+                && !own.isAccessibleBy(NOBODY)
+                && own.scope().isAlive();
+    }
+
+    private long moveBuffered(
+            UnixMmapPageTable active,
+            long vaddr,
+            MemorySegment own,
+            long offset,
+            long want,
+            AccessKind access) {
+        if (access == AccessKind.WRITE) {
+            MemorySegment.copy(own, offset, buffer, 0, want);
+            return move(active, vaddr, buffer.address(), want, access);
+        }
+        long moved = move(active, vaddr, buffer.address(), want, access);
+        MemorySegment.copy(buffer, 0, own, offset, moved);
+        return moved;
+    }
+
+    /// Moves bytes between the window and native memory of ours.
+    ///
+    /// @return how many, at least 1, or 0 with the fault registers set
+    private long move(
+            UnixMmapPageTable active, long vaddr, long local, long want, AccessKind access) {
+        if (!active.inRange(vaddr)) {
+            return fault(active, vaddr, access, FaultCause.ADDRESS_SIZE);
+        }
+        // Never past the window: behind it lies memory of somebody else.
+        long left = active.lastAddress() - vaddr;
+        long most = left >= 0 && left < want ? left + 1 : want;
+        long result = attempt(active, vaddr, local, most, access);
+        long inPage = PageSize.BASE_BYTES - (vaddr & (PageSize.BASE_BYTES - 1));
+        if (result == -Errno.EFAULT && inPage < most) {
+            // What was refused may lie behind bytes that can be moved.
+            result = attempt(active, vaddr, local, inPage, access);
+            most = inPage;
+        }
+        if (result == -Errno.EFAULT) {
+            FaultCause cause = active.refusal(vaddr, access);
+            if (cause != null) {
+                return fault(active, vaddr, access, cause);
+            }
+            result = attemptAlone(active, vaddr, local, Math.min(most, inPage), access);
+            if (result == -Errno.EFAULT) {
+                cause = active.refusal(vaddr, access);
+                return fault(active, vaddr, access, cause == null ? FaultCause.EXTERNAL : cause);
+            }
+        }
+        if (result < 0) {
+            String call = access == AccessKind.WRITE ? "process_vm_writev" : "process_vm_readv";
+            throw Posix.failure(
+                    call + "(vaddr=0x" + Long.toHexString(vaddr) + ", bytes=" + most + ")", result);
+        }
+        accesses += pagesTouched(vaddr, result);
+        return result;
+    }
+
+    /// The host said no where the shadow says yes: another thread is changing the page. Tries again
+    /// when it is done and while nobody else can begin.
+    private long attemptAlone(
+            UnixMmapPageTable active, long vaddr, long local, long bytes, AccessKind access) {
+        long[] result = new long[1];
+        active.holdStill(() -> result[0] = attempt(active, vaddr, local, bytes, access));
+        return result[0];
+    }
+
+    private long attempt(
+            UnixMmapPageTable active, long vaddr, long local, long bytes, AccessKind access) {
+        long idle = activity.get() & ~1L;
+        // A full fence: awaitIdle sees the odd value, or the checks below see what it made true.
+        if (!activity.compareAndSet(idle, idle + 1)) {
+            throw new PagingException(
+                    PagingError.BAD_STATE, "another thread is using this MMU, it serves one");
+        }
+        try {
+            if (closed) {
+                throw new PagingException(PagingError.BAD_STATE, "the MMU is closed");
+            }
+            if (active.isClosed()) {
+                throw closedTable();
+            }
+            long most = bytes;
+            if (access == AccessKind.EXECUTE) {
+                most = active.executableBytes(vaddr, bytes);
+                if (most == 0) {
+                    return -Errno.EFAULT;
+                }
+            }
+            scratch.describe(local, active.hostAddress(vaddr), most);
+            return access == AccessKind.WRITE
+                    ? posix.writeOwnMemory(scratch)
+                    : posix.readOwnMemory(scratch);
+        } finally {
+            activity.set(idle + 2);
+        }
+    }
+
+    /// Waits until no access through a table that began before this call is under way.
+    void awaitIdle(UnixMmapPageTable of) {
+        long seen = activity.get();
+        if (table == of) {
+            awaitChange(seen);
+        }
+    }
+
+    private void awaitChange(long seen) {
+        if ((seen & 1) == 0) {
+            return;
+        }
+        for (int spins = 0; activity.get() == seen; spins++) {
+            if (spins < 200) {
+                Thread.onSpinWait();
+            } else {
+                LockSupport.parkNanos(1000);
+            }
+        }
+    }
+
+    private long fault(UnixMmapPageTable active, long vaddr, AccessKind access, FaultCause cause) {
+        if (active.isClosed()) {
+            throw closedTable();
+        }
+        faultAddress = vaddr;
+        faultAccess = access;
+        faultCause = cause;
+        faults++;
+        accesses++;
+        return 0;
+    }
+
+    private static long pagesTouched(long vaddr, long bytes) {
+        return ((vaddr + bytes - 1) >>> PageSize.BASE_SHIFT) - (vaddr >>> PageSize.BASE_SHIFT) + 1;
+    }
+
+    @Override
+    public long faultAddress() {
+        return faultAddress;
+    }
+
+    @Override
+    public AccessKind faultAccess() {
+        return faultAccess;
+    }
+
+    @Override
+    public FaultCause faultCause() {
+        return faultCause;
+    }
+
+    /// The host's TLB does not tell: only accesses and faults are counted.
+    @Override
+    public MmuStats stats() {
+        return new MmuStats(accesses, 0, 0, 0, faults, 0);
+    }
+
+    @Override
+    public synchronized void close() {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        awaitChange(activity.get());
+        hal.forget(this);
+        arena.close();
+    }
+
+    private void checkUsable() {
+        if (closed || hal.isClosed()) {
+            throw new PagingException(
+                    PagingError.BAD_STATE, closed ? "the MMU is closed" : "the machine is closed");
+        }
+    }
+
+    private static PagingException closedTable() {
+        return new PagingException(PagingError.BAD_STATE, "the active page table is closed");
+    }
+}

@@ -1,0 +1,45 @@
+package io.jircon.hal.unix;
+
+import io.jircon.hal.Hal;
+import io.jircon.hal.HalConfig;
+import io.jircon.hal.HalProvider;
+import java.util.List;
+import java.util.Optional;
+
+/// Makes machines of the kind that uses the host's own MMU: [UnixMmapHal].
+public final class UnixMmapProvider implements HalProvider {
+    /// Makes a provider; what `ServiceLoader` calls.
+    public UnixMmapProvider() {}
+
+    @Override
+    public String name() {
+        return UnixMmapHal.NAME;
+    }
+
+    @Override
+    public String description() {
+        return "the host's own MMU: frames in a memfd, every entry a real mapping, real faults";
+    }
+
+    @Override
+    public List<String> properties() {
+        return List.of(
+                "pages: 4K; runs of pages are one mapping of the host",
+                "rights: any with r; protection by the host's MMU",
+                "addresses: user and guest in a window of 64 GiB each, no kernel",
+                "access: process_vm_readv/writev, EFAULT becomes a page fault; pinned views",
+                "limit: vm.max_map_count=" + MappingBudget.hostLimit(),
+                "needs: Linux, native access",
+                "options: window, max-map-count, directory, file");
+    }
+
+    @Override
+    public Optional<String> unavailableReason() {
+        return Posix.unavailableReason();
+    }
+
+    @Override
+    public Hal create(HalConfig config) {
+        return UnixMmapHal.open(config);
+    }
+}

@@ -1,0 +1,72 @@
+package io.jircon.hal.unix;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/// What the kernel says is mapped: the judge of everything in this module.
+final class HostMaps {
+    private HostMaps() {}
+
+    /// One line of `/proc/self/maps`, or the part of it that lies in the range asked for.
+    ///
+    /// @param fileOffset 0 for memory without a file
+    record Line(long start, long end, String permission, long fileOffset, boolean isFile) {}
+
+    static List<Line> within(long from, long to) {
+        List<Line> lines = new ArrayList<>();
+        for (String text : read()) {
+            String[] words = text.split("\\s+", 6);
+            String[] range = words[0].split("-", 2);
+            long start = Long.parseUnsignedLong(range[0], 16);
+            long end = Long.parseUnsignedLong(range[1], 16);
+            if (end <= from || to <= start) {
+                continue;
+            }
+            boolean isFile = !words[4].equals("0");
+            long skipped = Math.max(0, from - start);
+            lines.add(
+                    new Line(
+                            start + skipped,
+                            Math.min(end, to),
+                            words[1],
+                            isFile ? Long.parseLong(words[2], 16) + skipped : 0,
+                            isFile));
+        }
+        return lines;
+    }
+
+    static int count() {
+        return read().size();
+    }
+
+    /// How many mappings are frames or lie where windows are reserved first.
+    static long windows() {
+        return read().stream()
+                .filter(line ->
+                        line.contains("jircon-frames")
+                                || line.startsWith("10000")
+                                        && line.indexOf('-') == 12
+                                        && line.contains("---p"))
+                .count();
+    }
+
+    static long descriptors() {
+        try (var entries = Files.list(Path.of("/proc/self/fd"))) {
+            return entries.count();
+        } catch (IOException unreadable) {
+            throw new UncheckedIOException(unreadable);
+        }
+    }
+
+    private static List<String> read() {
+        try {
+            return Files.readAllLines(Path.of("/proc/self/maps"));
+        } catch (IOException unreadable) {
+            throw new UncheckedIOException(unreadable);
+        }
+    }
+}
