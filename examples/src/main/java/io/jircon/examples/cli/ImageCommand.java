@@ -111,6 +111,10 @@ final class ImageCommand implements Callable<Integer> {
         HalConfig config = HalConfig.DEFAULT.withMemoryBytes(memory);
         if (levels != null) {
             config = config.withOption("levels", levels.toString());
+            if (hal.equals("aarch64") && levels > 3) {
+                // Emulators let a walk start at level 0 only where output addresses are as wide.
+                config = config.withOption("physicalBits", "48");
+            }
         }
         try {
             return provider.create(config);

@@ -71,7 +71,7 @@ class ImageCommandTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"riscv64, 4, mode=9", "aarch64, 4, vtcr=80023590"})
+    @CsvSource({"riscv64, 4, mode=9", "aarch64, 4, vtcr=80053590"})
     void levelsChooseTheFormat(String hal, String levels, String register) throws IOException {
         image("a", hal, "--seed", "1", "--levels", levels);
 
