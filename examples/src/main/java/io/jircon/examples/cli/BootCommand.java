@@ -6,6 +6,7 @@ import io.jircon.examples.program.ProgramCheck;
 import io.jircon.hal.HalProvider;
 import io.jircon.hal.MmuStats;
 import io.jircon.hal.PageSize;
+import io.jircon.kobject.ProcessBase;
 import io.jircon.vm.Machine;
 import io.jircon.vm.MapEntry;
 import java.io.PrintWriter;
@@ -123,6 +124,8 @@ final class BootCommand implements Callable<Integer> {
     }
 
     private static void printRegions(PrintWriter out, LoadedProgram loaded) {
+        ProcessBase process = loaded.process();
+        out.printf("  process %s, koid %d%n", process.name(), process.koid());
         for (MapEntry entry : loaded.root().maps()) {
             String indent = "  ".repeat(entry.depth() + 1);
             long last = entry.baseAddress() + (entry.sizeBytes() - 1);

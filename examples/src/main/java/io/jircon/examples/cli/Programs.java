@@ -72,6 +72,7 @@ final class Programs {
     /// @param paging when pages are entered
     /// @return a program to close
     static LoadedProgram load(Machine machine, Program program, LoadedProgram.Paging paging) {
-        return LoadedProgram.load(machine, program.elf(), program.layout(), paging);
+        String name = String.valueOf(program.path().getFileName());
+        return LoadedProgram.load(machine, name, program.elf(), program.layout(), paging);
     }
 }

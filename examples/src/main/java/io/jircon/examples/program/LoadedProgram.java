@@ -4,6 +4,7 @@ import io.jircon.examples.elf.ElfFile;
 import io.jircon.examples.elf.ElfSegment;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageTableTrait;
+import io.jircon.kobject.ProcessBase;
 import io.jircon.vm.Machine;
 import io.jircon.vm.VmAddressRegion;
 import io.jircon.vm.VmObject;
@@ -11,11 +12,12 @@ import io.jircon.vm.VmarFlags;
 import java.util.ArrayList;
 import java.util.List;
 
-/// A program in an address space of its own, as a kernel leaves it before the first instruction: a
-/// region for the image with one mapping for each segment, and a region for the stack whose lower
-/// end is a guard.
+/// A program in a process of its own, as a kernel leaves it before the first instruction: a region
+/// for the image with one mapping for each segment, and a region for the stack whose lower end is a
+/// guard.
 ///
-/// The pages of a segment are in a memory object of its own: the file's bytes, then zeros.
+/// The pages of a segment are in a memory object of its own: the file's bytes, then zeros. The
+/// process dies when the program is closed, and its address space with it.
 public final class LoadedProgram implements AutoCloseable {
     /// Size of the stack in bytes.
     public static final long STACK_BYTES = 256 << 10;
@@ -24,22 +26,37 @@ public final class LoadedProgram implements AutoCloseable {
     public static final long GUARD_BYTES = 64 << 10;
 
     private final ElfFile elf;
-    private final VmAddressRegion root;
+    private final AddressSpaceProcess process;
     private final VmAddressRegion image;
     private final VmAddressRegion stack;
     private final List<Placed> segments;
 
     private LoadedProgram(
             ElfFile elf,
-            VmAddressRegion root,
+            AddressSpaceProcess process,
             VmAddressRegion image,
             VmAddressRegion stack,
             List<Placed> segments) {
         this.elf = elf;
-        this.root = root;
+        this.process = process;
         this.image = image;
         this.stack = stack;
         this.segments = List.copyOf(segments);
+    }
+
+    /// A process with an address space.
+    private static final class AddressSpaceProcess extends ProcessBase {
+        private final VmAddressRegion root;
+
+        AddressSpaceProcess(Machine machine, String name) {
+            super(machine.kernel(), name);
+            root = VmAddressRegion.newRoot(machine);
+        }
+
+        @Override
+        protected void destroyAddressSpace() {
+            root.destroyAddressSpace();
+        }
     }
 
     /// When pages are taken and entered in the page table.
@@ -67,14 +84,16 @@ public final class LoadedProgram implements AutoCloseable {
     /// Loads a program.
     ///
     /// @param machine where
+    /// @param name the name of the process
     /// @param elf a checked program
     /// @param layout its layout
     /// @param paging when pages are entered
     /// @return a program to close
     /// @throws io.jircon.kobject.ZxException when there is no room for it; nothing is left behind
     public static LoadedProgram load(
-            Machine machine, ElfFile elf, ImageLayout layout, Paging paging) {
-        VmAddressRegion root = VmAddressRegion.newRoot(machine);
+            Machine machine, String name, ElfFile elf, ImageLayout layout, Paging paging) {
+        var process = new AddressSpaceProcess(machine, name);
+        VmAddressRegion root = process.root;
         try {
             VmAddressRegion image = allocateImage(root, elf, layout);
             var segments = new ArrayList<Placed>();
@@ -82,9 +101,10 @@ public final class LoadedProgram implements AutoCloseable {
                 segments.add(mapSegment(machine, image, elf, layout, part, paging));
             }
             VmAddressRegion stack = mapStack(machine, root, paging);
-            return new LoadedProgram(elf, root, image, stack, segments);
+            process.start();
+            return new LoadedProgram(elf, process, image, stack, segments);
         } catch (RuntimeException | Error e) {
-            root.destroyAddressSpace();
+            process.kill();
             throw e;
         }
     }
@@ -187,7 +207,14 @@ public final class LoadedProgram implements AutoCloseable {
     ///
     /// @return dead after close
     public VmAddressRegion root() {
-        return root;
+        return process.root;
+    }
+
+    /// The process.
+    ///
+    /// @return dead after close
+    public ProcessBase process() {
+        return process;
     }
 
     /// The region of the image.
@@ -222,12 +249,12 @@ public final class LoadedProgram implements AutoCloseable {
     ///
     /// @return closed after close
     public PageTableTrait pageTable() {
-        return root.pageTable();
+        return process.root.pageTable();
     }
 
-    /// Ends the address space: everything in it is given back.
+    /// Ends the process: everything in its address space is given back.
     @Override
     public void close() {
-        root.destroyAddressSpace();
+        process.kill();
     }
 }

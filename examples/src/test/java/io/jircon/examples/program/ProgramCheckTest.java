@@ -1,6 +1,7 @@
 package io.jircon.examples.program;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -9,6 +10,7 @@ import io.jircon.examples.elf.ElfFile;
 import io.jircon.examples.elf.ElfFormatException;
 import io.jircon.hal.HalConfig;
 import io.jircon.hal.Hals;
+import io.jircon.kobject.ProcessBase;
 import io.jircon.kobject.ZxException;
 import io.jircon.kobject.ZxStatus;
 import io.jircon.vm.Machine;
@@ -35,7 +37,7 @@ class ProgramCheckTest {
     private static LoadedProgram load(Machine machine, LoadedProgram.Paging paging)
             throws ElfFormatException {
         ElfFile file = ElfFile.parse(MemorySegment.ofBuffer(ElfBuilder.program().build()));
-        return LoadedProgram.load(machine, file, ImageLayout.of(file), paging);
+        return LoadedProgram.load(machine, "program", file, ImageLayout.of(file), paging);
     }
 
     @BeforeEach
@@ -73,6 +75,17 @@ class ProgramCheckTest {
         assertEquals(
                 new ProgramCheck.Outcome(4, 4 * 4096, 2 + 2 + 3),
                 ProgramCheck.run(program, processor));
+    }
+
+    @Test
+    void closeKillsTheProcess() {
+        assertEquals(ProcessBase.State.RUNNING, program.process().state());
+        assertEquals("program", program.process().name());
+
+        program.close();
+
+        assertEquals(ProcessBase.State.DEAD, program.process().state());
+        assertFalse(program.root().isAlive());
     }
 
     @Test
