@@ -39,21 +39,13 @@ public final class NestedPageTable implements PageTableTrait {
     private final PagingFormat format;
     private final long firstAddress;
     private final long lastAddress;
-    private final MmuFlags refused;
     private final int tag;
     private final TableStore store;
-    private final RangeMapper mapper;
-    private final RangeEditor editor;
-    private final StateHarvester harvester;
+    private final PageTableCursor cursor;
     private final HardwareWalker walker;
     private final StampedLock lock = new StampedLock();
 
     private volatile boolean closed;
-
-    // The leaf that find(long) found; guarded by the lock held for writing.
-    private long foundEntry;
-    private long foundRaw;
-    private int foundHeight;
 
     /// Makes an empty table over the format's whole range of addresses.
     ///
@@ -103,12 +95,9 @@ public final class NestedPageTable implements PageTableTrait {
         this.format = Objects.requireNonNull(format, "format");
         this.firstAddress = firstAddress;
         this.lastAddress = lastAddress;
-        this.refused = refused;
         this.tag = tag;
         store = new TableStore(format, memory, frames, new FlushList(invalidator, tag));
-        mapper = new RangeMapper(store);
-        editor = new RangeEditor(store);
-        harvester = new StateHarvester(store);
+        cursor = new PageTableCursor(store, firstAddress, lastAddress, refused);
         walker = new HardwareWalker(format, memory, store.root);
     }
 
@@ -128,6 +117,41 @@ public final class NestedPageTable implements PageTableTrait {
     /// @return such as VTTBR_EL2 and VTCR_EL2
     public List<RootRegister> rootRegisters() {
         return format.rootRegisters(store.root, tag);
+    }
+
+    /// Borrows the table for several changes with one flush at their end.
+    ///
+    /// @return a cursor, which the caller closes; until then every other call on this table waits
+    /// @throws PagingException BAD_STATE after close
+    public PageTableCursor openCursor() {
+        long stamp = lockForChange();
+        store.beginBatch();
+        return new PageTableCursor(
+                cursor,
+                () -> {
+                    try {
+                        store.endBatch();
+                    } finally {
+                        lock.unlockWrite(stamp);
+                    }
+                });
+    }
+
+    /// Replaces runs of small leaves by huge ones where the frames lie together and the flags are
+    /// the same; accessed and dirty states are merged. Only slots wholly inside the range are
+    /// joined.
+    ///
+    /// @param vaddr virtual address, page aligned
+    /// @param sizeBytes length, a multiple of the base page
+    /// @return how many huge leaves were made
+    /// @throws PagingException NOT_ALIGNED, OUT_OF_RANGE
+    public int join(long vaddr, long sizeBytes) {
+        long stamp = lockForChange();
+        try {
+            return cursor.join(vaddr, sizeBytes);
+        } finally {
+            lock.unlockWrite(stamp);
+        }
     }
 
     @Override
@@ -152,7 +176,7 @@ public final class NestedPageTable implements PageTableTrait {
 
     @Override
     public boolean supports(MmuFlags flags) {
-        return format.supports(flags) && (flags.bits() & refused.bits()) == 0;
+        return cursor.supports(flags);
     }
 
     @Override
@@ -162,20 +186,9 @@ public final class NestedPageTable implements PageTableTrait {
 
     @Override
     public void map(long vaddr, long paddr, PageSize size, MmuFlags flags) {
-        Objects.requireNonNull(size, "size");
-        Objects.requireNonNull(flags, "flags");
         long stamp = lockForChange();
         try {
-            requireAligned("vaddr", vaddr, size);
-            requireAligned("paddr", paddr, size);
-            requireRange(vaddr, size.bytes());
-            requirePhysical(paddr, size.bytes());
-            requireSupported(flags);
-            if (!supports(size)) {
-                throw new PagingException(
-                        PagingError.NOT_SUPPORTED, "size=" + size + " is no leaf of " + format);
-            }
-            mapper.mapRange(vaddr, paddr, size.bytes(), flags, HugePages.ALLOWED, OnExisting.ERROR);
+            cursor.map(vaddr, paddr, size, flags);
         } finally {
             lock.unlockWrite(stamp);
         }
@@ -183,27 +196,9 @@ public final class NestedPageTable implements PageTableTrait {
 
     @Override
     public PageSize remap(long vaddr, long paddr, MmuFlags flags) {
-        Objects.requireNonNull(flags, "flags");
         long stamp = lockForChange();
         try {
-            requireRange(vaddr, 1);
-            requireSupported(flags);
-            find(vaddr);
-            PageSize size = pageSize(format, foundHeight);
-            requireAligned("paddr", paddr, size);
-            requirePhysical(paddr, size.bytes());
-            long next =
-                    format.leafAttributes[foundHeight][flags.bits()] | format.addressField(paddr);
-            store.putLeaf(
-                    foundEntry,
-                    foundHeight,
-                    vaddr,
-                    foundRaw,
-                    next,
-                    /* stale= */ true,
-                    /* hidden= */ false);
-            store.finish();
-            return size;
+            return cursor.remap(vaddr, paddr, flags);
         } finally {
             lock.unlockWrite(stamp);
         }
@@ -211,15 +206,9 @@ public final class NestedPageTable implements PageTableTrait {
 
     @Override
     public PageSize protect(long vaddr, MmuFlags flags) {
-        Objects.requireNonNull(flags, "flags");
         long stamp = lockForChange();
         try {
-            requireRange(vaddr, 1);
-            requireSupported(flags);
-            find(vaddr);
-            PageSize size = pageSize(format, foundHeight);
-            editor.run(Edit.PROTECT, flags.bits(), size.alignDown(vaddr), size.bytes());
-            return size;
+            return cursor.protect(vaddr, flags);
         } finally {
             lock.unlockWrite(stamp);
         }
@@ -229,16 +218,7 @@ public final class NestedPageTable implements PageTableTrait {
     public PageMapping unmap(long vaddr) {
         long stamp = lockForChange();
         try {
-            requireRange(vaddr, 1);
-            find(vaddr);
-            PageSize size = pageSize(format, foundHeight);
-            var mapping =
-                    new PageMapping(
-                            format.leafAddress(foundHeight, foundRaw),
-                            MmuFlags.of(format.flagBits(foundHeight, foundRaw)),
-                            size);
-            editor.run(Edit.UNMAP, 0, size.alignDown(vaddr), size.bytes());
-            return mapping;
+            return cursor.unmap(vaddr);
         } finally {
             lock.unlockWrite(stamp);
         }
@@ -249,24 +229,7 @@ public final class NestedPageTable implements PageTableTrait {
         long stamp = lock.readLock();
         try {
             requireOpen();
-            if (isInRange(vaddr)) {
-                long table = store.root;
-                for (int height = format.rootHeight; ; height--) {
-                    long raw = store.read(entry(table, height, vaddr));
-                    if (!format.isPresent(height, raw)) {
-                        break;
-                    }
-                    if (format.isLeaf(height, raw)) {
-                        PageSize size = pageSize(format, height);
-                        return new PageMapping(
-                                format.leafAddress(height, raw) | (vaddr & (size.bytes() - 1)),
-                                MmuFlags.of(format.flagBits(height, raw)),
-                                size);
-                    }
-                    table = format.address(raw);
-                }
-            }
-            throw PagingException.notMapped(vaddr);
+            return cursor.query(vaddr);
         } finally {
             lock.unlockRead(stamp);
         }
@@ -330,20 +293,9 @@ public final class NestedPageTable implements PageTableTrait {
             MmuFlags flags,
             HugePages huge,
             OnExisting existing) {
-        Objects.requireNonNull(flags, "flags");
-        Objects.requireNonNull(huge, "huge");
-        Objects.requireNonNull(existing, "existing");
         long stamp = lockForChange();
         try {
-            requireAligned("vaddr", vaddr, PageSize.SIZE_4K);
-            requireAligned("paddr", paddr, PageSize.SIZE_4K);
-            requireAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
-            requireRange(vaddr, sizeBytes);
-            requirePhysical(paddr, sizeBytes);
-            requireSupported(flags);
-            if (sizeBytes != 0) {
-                mapper.mapRange(vaddr, paddr, sizeBytes, flags, huge, existing);
-            }
+            cursor.mapRange(vaddr, paddr, sizeBytes, flags, huge, existing);
         } finally {
             lock.unlockWrite(stamp);
         }
@@ -352,31 +304,9 @@ public final class NestedPageTable implements PageTableTrait {
     @Override
     public void mapPages(
             long vaddr, long[] paddrs, int from, int count, MmuFlags flags, OnExisting existing) {
-        Objects.checkFromIndexSize(from, count, paddrs.length);
-        Objects.requireNonNull(flags, "flags");
-        Objects.requireNonNull(existing, "existing");
         long stamp = lockForChange();
         try {
-            requireAligned("vaddr", vaddr, PageSize.SIZE_4K);
-            long together = 0;
-            for (int i = from; i < from + count; i++) {
-                together |= paddrs[i];
-            }
-            if (!PageSize.SIZE_4K.isAligned(together)) {
-                for (int i = from; i < from + count; i++) {
-                    requireAligned("paddrs[" + i + "]", paddrs[i], PageSize.SIZE_4K);
-                }
-            }
-            requireRange(vaddr, (long) count << PageSize.BASE_SHIFT);
-            if (format.isBeyondPhysical(together)) {
-                for (int i = from; i < from + count; i++) {
-                    requirePhysical(paddrs[i], PageSize.BASE_BYTES);
-                }
-            }
-            requireSupported(flags);
-            if (count != 0) {
-                mapper.mapPages(vaddr, paddrs, from, count, flags, existing);
-            }
+            cursor.mapPages(vaddr, paddrs, from, count, flags, existing);
         } finally {
             lock.unlockWrite(stamp);
         }
@@ -400,15 +330,7 @@ public final class NestedPageTable implements PageTableTrait {
     private void edit(Edit what, long vaddr, long sizeBytes, @Nullable MmuFlags flags) {
         long stamp = lockForChange();
         try {
-            requireAligned("vaddr", vaddr, PageSize.SIZE_4K);
-            requireAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
-            requireRange(vaddr, sizeBytes);
-            if (flags != null) {
-                requireSupported(flags);
-            }
-            if (sizeBytes != 0) {
-                editor.run(what, flags == null ? 0 : flags.bits(), vaddr, sizeBytes);
-            }
+            cursor.edit(what, vaddr, sizeBytes, flags);
         } finally {
             lock.unlockWrite(stamp);
         }
@@ -421,9 +343,7 @@ public final class NestedPageTable implements PageTableTrait {
         long stamp = lock.readLock();
         try {
             requireOpen();
-            requireAligned("vaddr", vaddr, PageSize.SIZE_4K);
-            requireAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
-            requireRange(vaddr, sizeBytes);
+            cursor.requirePageRange(vaddr, sizeBytes);
             collect(store.root, format.rootHeight, vaddr, sizeBytes, leaves);
         } finally {
             lock.unlockRead(stamp);
@@ -482,20 +402,9 @@ public final class NestedPageTable implements PageTableTrait {
     }
 
     private void harvest(State state, boolean isTracked, long vaddr, long sizeBytes, BitSet pages) {
-        Objects.requireNonNull(pages, "pages");
         long stamp = lockForChange();
         try {
-            requireAligned("vaddr", vaddr, PageSize.SIZE_4K);
-            requireAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
-            requireRange(vaddr, sizeBytes);
-            if (sizeBytes >>> PageSize.BASE_SHIFT > Integer.MAX_VALUE) {
-                throw PagingException.outOfRange("sizeBytes", sizeBytes, "is not below 2^43");
-            }
-            if (!isTracked) {
-                throw new PagingException(
-                        PagingError.NOT_SUPPORTED, "the walker of " + format + " sets no " + state);
-            }
-            harvester.run(state, vaddr, sizeBytes, pages);
+            cursor.harvest(state, isTracked, vaddr, sizeBytes, pages);
         } finally {
             lock.unlockWrite(stamp);
         }
@@ -566,24 +475,6 @@ public final class NestedPageTable implements PageTableTrait {
         };
     }
 
-    private void find(long vaddr) {
-        long table = store.root;
-        for (int height = format.rootHeight; ; height--) {
-            long entry = entry(table, height, vaddr);
-            long raw = store.read(entry);
-            if (!format.isPresent(height, raw)) {
-                throw PagingException.notMapped(vaddr);
-            }
-            if (format.isLeaf(height, raw)) {
-                foundEntry = entry;
-                foundRaw = raw;
-                foundHeight = height;
-                return;
-            }
-            table = format.address(raw);
-        }
-    }
-
     private long entry(long table, int height, long vaddr) {
         return table + (long) format.index(height, vaddr) * Long.BYTES;
     }
@@ -609,55 +500,6 @@ public final class NestedPageTable implements PageTableTrait {
 
     private static PagingException closedException() {
         return new PagingException(PagingError.BAD_STATE, "the page table is closed");
-    }
-
-    private static void requireAligned(String name, long value, PageSize size) {
-        if (!size.isAligned(value)) {
-            throw PagingException.notAligned(name, value, size);
-        }
-    }
-
-    private void requireRange(long vaddr, long sizeBytes) {
-        boolean inside =
-                sizeBytes == 0
-                        || (isInRange(vaddr)
-                                && Long.compareUnsigned(sizeBytes - 1, lastAddress - vaddr) <= 0);
-        if (!inside) {
-            throw PagingException.outOfRange(
-                    "vaddr",
-                    vaddr,
-                    "with size=0x"
-                            + Long.toHexString(sizeBytes)
-                            + " leaves 0x"
-                            + Long.toHexString(firstAddress)
-                            + "..0x"
-                            + Long.toHexString(lastAddress));
-        }
-    }
-
-    private void requirePhysical(long paddr, long sizeBytes) {
-        long limit = 1L << format.physicalBits();
-        boolean inside =
-                sizeBytes == 0
-                        || (Long.compareUnsigned(paddr, limit) < 0
-                                && Long.compareUnsigned(sizeBytes, limit - paddr) <= 0);
-        if (!inside) {
-            throw PagingException.outOfRange(
-                    "paddr",
-                    paddr,
-                    "with size=0x"
-                            + Long.toHexString(sizeBytes)
-                            + " is wider than "
-                            + format.physicalBits()
-                            + " bits");
-        }
-    }
-
-    private void requireSupported(MmuFlags flags) {
-        if (!supports(flags)) {
-            throw new PagingException(
-                    PagingError.NOT_SUPPORTED, "flags=" + flags + " cannot be a leaf of " + format);
-        }
     }
 
     /// The leaves of a range at one moment.

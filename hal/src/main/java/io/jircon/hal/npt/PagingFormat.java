@@ -462,4 +462,19 @@ public final class PagingFormat {
         }
         return canWrite ? (merged & ~dirtyMask) | dirtyValue : merged | softDirtyMask;
     }
+
+    /// A leaf in a given state.
+    long leaf(int height, long address, int flags, boolean accessed, boolean dirty) {
+        long raw = leafAttributes[height][flags] & ~accessedMask | addressField(address);
+        raw |= accessed ? accessedMask : 0;
+        if (dirtyMask == 0) {
+            return raw;
+        }
+        boolean canWrite = (flags & MmuFlags.WRITE_BIT) != 0;
+        if (dirty && softDirtyMask != 0 && !canWrite) {
+            return raw | softDirtyMask;
+        }
+        long clean = dirtyMask & ~dirtyValue;
+        return raw & ~dirtyMask | (dirty ? dirtyValue : clean);
+    }
 }

@@ -39,6 +39,7 @@ final class TableStore {
     private long[] retired = new long[8];
     private int retiredCount;
     private long tableFrames;
+    private boolean batching;
 
     /// Takes and zeroes the root.
     TableStore(
@@ -138,8 +139,21 @@ final class TableStore {
         return true;
     }
 
+    /// Leaves the work of [#finish()] to [#endBatch()].
+    void beginBatch() {
+        batching = true;
+    }
+
+    void endBatch() {
+        batching = false;
+        finish();
+    }
+
     /// Ends a call: flushes, then frees what was retired.
     void finish() {
+        if (batching) {
+            return;
+        }
         flushes.flush();
         if (retiredCount > 0) {
             tableFrames -= retiredCount;
