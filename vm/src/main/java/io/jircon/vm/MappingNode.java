@@ -457,7 +457,8 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
                 .mapRange(vaddr, paddr, sizeBytes, flags, HugePages.FORBIDDEN, OnExisting.UPGRADE);
     }
 
-    /// A fault over several pages: those and no others (clause V-203).
+    /// A fault over several pages: those and no others (clause V-203). Where frames run out behind
+    /// the first page, that page is in place and the fault resolved.
     private ZxStatus faultExactly(
             long page, long pages, AccessKind access, MmuFlags flags, FaultScratch scratch) {
         for (long i = 0; i < pages; i++) {
@@ -468,7 +469,7 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
                             ? faultPaged(vaddr, offset, access, flags, 1, scratch)
                             : faultLinear(vaddr, offset, access, flags, 1, scratch);
             if (status != ZxStatus.OK) {
-                return status;
+                return status == ZxStatus.NO_MEMORY && i > 0 ? ZxStatus.OK : status;
             }
         }
         return ZxStatus.OK;

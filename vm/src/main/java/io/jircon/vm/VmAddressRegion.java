@@ -343,7 +343,7 @@ public final class VmAddressRegion extends KObjectBase {
 
     /// Resolves faults for a number of pages at once, cut to the mapping, to the pages with the
     /// permissions of the first, and to the end of the memory object; no others are entered (clause
-    /// V-203).
+    /// V-203). When frames run out behind the first page, the rest is left to later faults.
     ///
     /// @param vaddr any address in the first page, unsigned
     /// @param access what the access wants

@@ -79,8 +79,7 @@ class VmarCallsTest {
     void aNewRegionsHandleHasTheRightsOfTheRegion() {
         assertEquals(0x20801F, handles.rights(root));
         int poor = without(root, Rights.OP_CHILDREN | Rights.INSPECT | Rights.DUPLICATE);
-        int made =
-                calls.allocate(poor, VmarFlags.CAN_MAP_READ.bits(), 0, PAGE).handle();
+        int made = calls.allocate(poor, VmarFlags.CAN_MAP_READ.bits(), 0, PAGE).handle();
         assertEquals(
                 Rights.TRANSFER
                         | Rights.DUPLICATE
@@ -146,8 +145,7 @@ class VmarCallsTest {
     void mapNeedsTheRightOnBothHandles() {
         refuses(ACCESS_DENIED, () -> calls.map(root, RX, 0, vmo, 0, PAGE));
         int executable =
-                handles.add(
-                        handles.get(vmo, VmObject.class, 0), VMO_RIGHTS | Rights.EXECUTE);
+                handles.add(handles.get(vmo, VmObject.class, 0), VMO_RIGHTS | Rights.EXECUTE);
         calls.map(root, RWX, 0, executable, 0, PAGE);
         for (int right : new int[] {Rights.READ, Rights.WRITE, Rights.EXECUTE}) {
             int poorRoot = without(root, right);
@@ -269,8 +267,7 @@ class VmarCallsTest {
         assertEquals(4, calls.maps(region, 2).available());
         assertEquals(0, calls.maps(region, 0).entries().size());
         assertEquals(
-                calls.maps(region, 100).entries().subList(0, 2),
-                calls.maps(region, 2).entries());
+                calls.maps(region, 100).entries().subList(0, 2), calls.maps(region, 2).entries());
     }
 
     @Test
@@ -304,8 +301,7 @@ class VmarCallsTest {
     @Tag("V-317")
     void rightsDropFollowsTheInventory() {
         int executable =
-                handles.add(
-                        handles.get(vmo, VmObject.class, 0), VMO_RIGHTS | Rights.EXECUTE);
+                handles.add(handles.get(vmo, VmObject.class, 0), VMO_RIGHTS | Rights.EXECUTE);
         int[] rights = {Rights.READ, Rights.READ | Rights.WRITE, Rights.READ | Rights.EXECUTE};
         int[] perms = {R, RW, RX};
         for (int i = 0; i < rights.length; i++) {

@@ -40,19 +40,20 @@ class VmarMapsTest {
     /// Entries as `depth type name page+pages`, pages counted from the region's base.
     private String text(List<MapEntry> entries) {
         return entries.stream()
-                .map(
-                        e ->
-                                "%d %s %s %d+%d%s\n"
-                                        .formatted(
-                                                e.depth(),
-                                                e.type(),
-                                                e.name(),
-                                                (e.baseAddress() - base) / PAGE,
-                                                e.sizeBytes() / PAGE,
-                                                e.type() == MapEntry.Type.MAPPING
-                                                        ? " " + e.permissions()
-                                                                + " @" + e.vmoOffset() / PAGE
-                                                        : ""))
+                .map(e ->
+                        "%d %s %s %d+%d%s\n"
+                                .formatted(
+                                        e.depth(),
+                                        e.type(),
+                                        e.name(),
+                                        (e.baseAddress() - base) / PAGE,
+                                        e.sizeBytes() / PAGE,
+                                        e.type() == MapEntry.Type.MAPPING
+                                                ? " "
+                                                        + e.permissions()
+                                                        + " @"
+                                                        + e.vmoOffset() / PAGE
+                                                : ""))
                 .collect(Collectors.joining());
     }
 
@@ -171,8 +172,7 @@ class VmarMapsTest {
         assertEquals(new TaskStats(5 * PAGE, 3 * PAGE, 0, 0), vm.root.taskStats());
         VmAddressRegion other = VmAddressRegion.newRoot(vm.machine);
         other.map(R, 0, vmo, 0, PAGE);
-        assertEquals(
-                new TaskStats(5 * PAGE, 0, 3 * PAGE, 3 * PAGE / 2), vm.root.taskStats());
+        assertEquals(new TaskStats(5 * PAGE, 0, 3 * PAGE, 3 * PAGE / 2), vm.root.taskStats());
         other.destroyAddressSpace();
         refuses(BAD_STATE, "V-31", other::taskStats);
         assertEquals(new TaskStats(5 * PAGE, 3 * PAGE, 0, 0), vm.root.taskStats());
@@ -180,8 +180,7 @@ class VmarMapsTest {
 
     @Test
     void taskStatsOfAShrunkObjectCountWhatIsLeft() {
-        VmObject resizable =
-                vm.closing(VmObject.create(vm.machine, 4 * PAGE, VmoOption.RESIZABLE));
+        VmObject resizable = vm.closing(VmObject.create(vm.machine, 4 * PAGE, VmoOption.RESIZABLE));
         mapAt(region, 0, RW, resizable, 0, 4);
         resizable.opCommit(0, 4 * PAGE);
         resizable.setSize(PAGE);

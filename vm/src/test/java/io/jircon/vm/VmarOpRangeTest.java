@@ -238,8 +238,7 @@ class VmarOpRangeTest {
     void physicalObjectsRefuseCommitDecommitAndZero() {
         long frame = vm.hal.frames().allocate();
         VmObject physical =
-                vm.closing(
-                        VmObject.createPhysical(vm.machine, frame, PAGE, CachePolicy.CACHED));
+                vm.closing(VmObject.createPhysical(vm.machine, frame, PAGE, CachePolicy.CACHED));
         mapAt(region, 0, RW, physical, 0, 1);
         for (VmarOp op : new VmarOp[] {VmarOp.COMMIT, VmarOp.DECOMMIT, VmarOp.ZERO}) {
             assertEquals(
@@ -326,8 +325,7 @@ class VmarOpRangeTest {
         long before = committedPages();
         op(VmarOp.COMMIT, 2, 4);
         assertEquals(before, committedPages());
-        assertEquals(
-                4 * PAGE, snapshot.attribution(2 * PAGE, 4 * PAGE).privateBytes);
+        assertEquals(4 * PAGE, snapshot.attribution(2 * PAGE, 4 * PAGE).privateBytes);
     }
 
     // ---- FAULT_BEYOND_STREAM_SIZE

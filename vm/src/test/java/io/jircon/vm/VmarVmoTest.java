@@ -192,8 +192,7 @@ class VmarVmoTest {
     @Tag("V-92")
     @Tag("V-304")
     void onlyDiscardableObjectsNeedAllowFaults() {
-        VmObject discardable =
-                vm.closing(VmObject.create(vm.machine, PAGE, VmoOption.DISCARDABLE));
+        VmObject discardable = vm.closing(VmObject.create(vm.machine, PAGE, VmoOption.DISCARDABLE));
         refuses(NOT_SUPPORTED, "V-92", () -> region.map(R, 0, discardable, 0, PAGE));
         region.map(R.with(VmarFlags.ALLOW_FAULTS), 0, discardable, 0, PAGE);
         region.map(R, 0, vmo, 20 * PAGE, PAGE);
@@ -235,8 +234,7 @@ class VmarVmoTest {
     @Tag("V-284")
     void mapRangeOfAPhysicalObjectUsesLargePages() {
         VmObject device = physical(0x4000_0000, 2 * HUGE, CachePolicy.CACHED);
-        region.map(
-                RW.with(VmarFlags.MAP_RANGE).with(VmarFlags.SPECIFIC), 0, device, 0, 2 * HUGE);
+        region.map(RW.with(VmarFlags.MAP_RANGE).with(VmarFlags.SPECIFIC), 0, device, 0, 2 * HUGE);
         assertEquals(PageSize.SIZE_2M, vm.root.pageTable().query(base).size());
         assertEquals(OK, vm.write(base + HUGE));
         assertEquals(PageSize.SIZE_2M, vm.root.pageTable().query(base + HUGE).size());
@@ -281,11 +279,10 @@ class VmarVmoTest {
     void aCutThroughALargePageWithoutAFrameDropsWhatFaultsBackIn() {
         var frames = new FailingFrames[1];
         try (var small =
-                new VmarFixture(
-                        inner -> {
-                            frames[0] = new FailingFrames(inner);
-                            return frames[0];
-                        })) {
+                new VmarFixture(inner -> {
+                    frames[0] = new FailingFrames(inner);
+                    return frames[0];
+                })) {
             VmAddressRegion there =
                     small.root.allocate(
                             VmarFixture.RWX_SPECIFIC.with(VmarFlags.align(21)), 0, HUGE);
