@@ -2,6 +2,7 @@ package io.jircon.vm;
 
 import io.jircon.hal.MmuFlags;
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.List;
 
 /// Lists what is in an address space (section 15 of the contract). A listing shows one moment: the
@@ -102,6 +103,7 @@ final class MapListing {
         long alone = 0;
         long shared = 0;
         long scaled = 0;
+        var shareCounts = new IdentityHashMap<VmObject, Integer>();
         long stamp = aspace.lock.readLock();
         try {
             VmAddressRegion root = requireRoot(aspace, "V-31");
@@ -112,7 +114,7 @@ final class MapListing {
                 VmObject vmo = mapping.vmo();
                 mapped += mapping.lengthBytes();
                 Attribution cost = vmo.attribution(mapping.vmoOffset(), mapping.lengthBytes());
-                int spaces = vmo.shareCount();
+                int spaces = shareCounts.computeIfAbsent(vmo, VmObject::shareCount);
                 if (spaces <= 1) {
                     alone += cost.privateBytes;
                     shared += cost.populatedBytes - cost.privateBytes;

@@ -144,14 +144,14 @@ class VmarMapsTest {
     @Tag("V-270")
     void entriesTellWhatIsCommitted() {
         mapAt(region, 0, RW, vmo, 0, 8);
-        vmo.opCommit(4 * PAGE, 8 * PAGE);
+        vmo.commit(4 * PAGE, 8 * PAGE);
         MapEntry entry = region.maps().get(1);
         assertEquals(4 * PAGE, entry.committedBytes());
         assertEquals(4 * PAGE, entry.populatedBytes());
         assertEquals(4 * PAGE, entry.privateBytes());
         assertEquals(4 * PAGE, entry.scaledBytes());
         assertEquals(vmo.koid(), entry.vmoKoid());
-        vmo.opDecommit(4 * PAGE, 8 * PAGE);
+        vmo.decommit(4 * PAGE, 8 * PAGE);
         assertEquals(0, region.maps().get(1).committedBytes());
     }
 
@@ -167,8 +167,8 @@ class VmarMapsTest {
     void taskStatsCountMappingsAndPagesBySharing() {
         mapAt(region, 0, RW, vmo, 0, 1);
         mapAt(region, 2, RW, vmo, 10, 4);
-        vmo.opCommit(0, PAGE);
-        vmo.opCommit(10 * PAGE, 2 * PAGE);
+        vmo.commit(0, PAGE);
+        vmo.commit(10 * PAGE, 2 * PAGE);
         assertEquals(new TaskStats(5 * PAGE, 3 * PAGE, 0, 0), vm.root.taskStats());
         VmAddressRegion other = VmAddressRegion.newRoot(vm.machine);
         other.map(R, 0, vmo, 0, PAGE);
@@ -182,7 +182,7 @@ class VmarMapsTest {
     void taskStatsOfAShrunkObjectCountWhatIsLeft() {
         VmObject resizable = vm.closing(VmObject.create(vm.machine, 4 * PAGE, VmoOption.RESIZABLE));
         mapAt(region, 0, RW, resizable, 0, 4);
-        resizable.opCommit(0, 4 * PAGE);
+        resizable.commit(0, 4 * PAGE);
         resizable.setSize(PAGE);
         assertEquals(new TaskStats(4 * PAGE, PAGE, 0, 0), vm.root.taskStats());
     }

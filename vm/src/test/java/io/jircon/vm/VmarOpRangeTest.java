@@ -260,8 +260,8 @@ class VmarOpRangeTest {
         mapAt(region, 0, RW, vmo, 0, 6);
         op(VmarOp.MAP_RANGE, 0, 6);
         assertEquals("000000", vm.entries(base, 6));
-        vmo.opCommit(0, 2 * PAGE);
-        vmo.opCommit(3 * PAGE, PAGE);
+        vmo.commit(0, 2 * PAGE);
+        vmo.commit(3 * PAGE, PAGE);
         assertEquals(0, vm.peek(base + PAGE));
         region.protect(R, base + PAGE, PAGE);
         op(VmarOp.MAP_RANGE, 0, 6);
@@ -274,7 +274,7 @@ class VmarOpRangeTest {
     @Tag("V-190")
     void mapRangeIsTrimmedToTheObject() {
         VmObject small = vm.vmo(2);
-        small.opCommit(0, 2 * PAGE);
+        small.commit(0, 2 * PAGE);
         mapAt(region, 0, R, small, 1, 4);
         op(VmarOp.MAP_RANGE, 0, 4);
         assertEquals("1000", vm.entries(base, 4));
@@ -319,7 +319,7 @@ class VmarOpRangeTest {
     @Test
     @Tag("V-188")
     void commitOfASnapshotStaysInItsRange() {
-        vmo.opCommit(0, 4 * PAGE);
+        vmo.commit(0, 4 * PAGE);
         VmObject snapshot = vm.closing(vmo.createSnapshot(0, 8 * PAGE));
         mapAt(region, 0, RW, snapshot, 0, 8);
         long before = committedPages();

@@ -63,7 +63,7 @@ class VmarVmoTest {
         for (int page = 0; page < 6; page++) {
             assertEquals(OK, other.handlePageFault(there + page * PAGE, AccessKind.READ));
         }
-        vmo.opDecommit(3 * PAGE, 2 * PAGE);
+        vmo.decommit(3 * PAGE, 2 * PAGE);
         assertEquals("11100111", vm.entries(base, 8));
         assertEquals(-1L, other.pageTable().translate(there + PAGE));
         assertEquals(-1L, other.pageTable().translate(there + 2 * PAGE));
@@ -145,8 +145,8 @@ class VmarVmoTest {
             vm.poke(base + page * PAGE, 1);
         }
         region.unmap(base + 2 * PAGE, PAGE);
-        vmo.opDecommit(4 * PAGE, PAGE);
-        vmo.opDecommit(0, PAGE);
+        vmo.decommit(4 * PAGE, PAGE);
+        vmo.decommit(0, PAGE);
         assertEquals("010101", vm.entries(base, 6));
         vm.root.checkInvariants();
     }

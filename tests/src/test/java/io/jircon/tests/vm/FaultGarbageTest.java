@@ -27,7 +27,7 @@ class FaultGarbageTest {
     void aFaultMakesNoGarbage(String hal) {
         try (Machine machine = Machine.boot(Hals.create(hal, HalConfig.DEFAULT));
                 VmObject vmo = VmObject.create(machine, PAGES * PAGE)) {
-            vmo.opCommit(0, PAGES * PAGE);
+            vmo.commit(0, PAGES * PAGE);
             VmAddressRegion root = VmAddressRegion.newRoot(machine);
             long base = root.map(VmarFlags.READ_WRITE, 0, vmo, 0, PAGES * PAGE);
             faultAll(root, base);
