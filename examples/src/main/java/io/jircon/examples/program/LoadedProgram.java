@@ -4,7 +4,6 @@ import io.jircon.examples.elf.ElfFile;
 import io.jircon.examples.elf.ElfSegment;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageTableTrait;
-import io.jircon.kobject.ProcessBase;
 import io.jircon.vm.Machine;
 import io.jircon.vm.VmAddressRegion;
 import io.jircon.vm.VmObject;
@@ -26,14 +25,14 @@ public final class LoadedProgram implements AutoCloseable {
     public static final long GUARD_BYTES = 64 << 10;
 
     private final ElfFile elf;
-    private final AddressSpaceProcess process;
+    private final UserProcess process;
     private final VmAddressRegion image;
     private final VmAddressRegion stack;
     private final List<Placed> segments;
 
     private LoadedProgram(
             ElfFile elf,
-            AddressSpaceProcess process,
+            UserProcess process,
             VmAddressRegion image,
             VmAddressRegion stack,
             List<Placed> segments) {
@@ -42,21 +41,6 @@ public final class LoadedProgram implements AutoCloseable {
         this.image = image;
         this.stack = stack;
         this.segments = List.copyOf(segments);
-    }
-
-    /// A process with an address space.
-    private static final class AddressSpaceProcess extends ProcessBase {
-        private final VmAddressRegion root;
-
-        AddressSpaceProcess(Machine machine, String name) {
-            super(machine.kernel(), name);
-            root = VmAddressRegion.newRoot(machine);
-        }
-
-        @Override
-        protected void destroyAddressSpace() {
-            root.destroyAddressSpace();
-        }
     }
 
     /// When pages are taken and entered in the page table.
@@ -92,8 +76,8 @@ public final class LoadedProgram implements AutoCloseable {
     /// @throws io.jircon.kobject.ZxException when there is no room for it; nothing is left behind
     public static LoadedProgram load(
             Machine machine, String name, ElfFile elf, ImageLayout layout, Paging paging) {
-        var process = new AddressSpaceProcess(machine, name);
-        VmAddressRegion root = process.root;
+        var process = new UserProcess(machine, name);
+        VmAddressRegion root = process.root();
         try {
             VmAddressRegion image = allocateImage(root, elf, layout);
             var segments = new ArrayList<Placed>();
@@ -207,13 +191,13 @@ public final class LoadedProgram implements AutoCloseable {
     ///
     /// @return dead after close
     public VmAddressRegion root() {
-        return process.root;
+        return process.root();
     }
 
     /// The process.
     ///
     /// @return dead after close
-    public ProcessBase process() {
+    public UserProcess process() {
         return process;
     }
 
@@ -249,7 +233,7 @@ public final class LoadedProgram implements AutoCloseable {
     ///
     /// @return closed after close
     public PageTableTrait pageTable() {
-        return process.root.pageTable();
+        return process.root().pageTable();
     }
 
     /// Ends the process: everything in its address space is given back.
