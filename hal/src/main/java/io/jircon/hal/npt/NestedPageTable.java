@@ -418,10 +418,16 @@ public final class NestedPageTable implements PageTableTrait {
 
     @Override
     public PageWalk explain(long vaddr, AccessKind access) {
-        requireOpen();
         var steps = new ArrayList<PageWalk.Step>();
         var result = new WalkResult();
-        boolean found = walker.walk(vaddr, access, Privilege.SUPERVISOR, result, steps);
+        boolean found;
+        long stamp = lock.readLock();
+        try {
+            requireOpen();
+            found = walker.walk(vaddr, access, Privilege.SUPERVISOR, result, steps);
+        } finally {
+            lock.unlockRead(stamp);
+        }
         return found
                 ? new PageWalk(vaddr, access, steps, mapping(result), null)
                 : new PageWalk(
