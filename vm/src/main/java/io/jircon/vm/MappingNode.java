@@ -43,6 +43,10 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
     private final VmObject vmo;
     private final MmuFlags maxPermissions;
     private final boolean faultsBeyondStreamSize;
+
+    /// Whether the memory object is a snapshot that a debugger's write made for this mapping.
+    private final boolean isPrivateCopy;
+
     private long vmoOffset;
     private PermissionRanges permissions;
     private State state = State.NEW;
@@ -60,7 +64,30 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
             MmuFlags maxPermissions,
             PermissionRanges permissions,
             boolean faultsBeyondStreamSize) {
+        this(
+                parent,
+                first,
+                last,
+                vmo,
+                vmoOffset,
+                maxPermissions,
+                permissions,
+                faultsBeyondStreamSize,
+                /* isPrivateCopy= */ false);
+    }
+
+    private MappingNode(
+            VmAddressRegion parent,
+            long first,
+            long last,
+            VmObject vmo,
+            long vmoOffset,
+            MmuFlags maxPermissions,
+            PermissionRanges permissions,
+            boolean faultsBeyondStreamSize,
+            boolean isPrivateCopy) {
         super(first, last);
+        this.isPrivateCopy = isPrivateCopy;
         this.aspace = parent.aspace();
         this.parent = parent;
         this.vmo = vmo;
@@ -199,6 +226,54 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
         }
     }
 
+    void thawIfFrozen() {
+        vmo.lock().lock();
+        try {
+            if (state == State.FROZEN) {
+                state = State.ATTACHED;
+            }
+        } finally {
+            vmo.lock().unlock();
+        }
+    }
+
+    /// Whether a debugger may write to what the mapping shows (clause V-237).
+    boolean takesDebugWrites() {
+        return maxPermissions.canWrite() || isPrivateCopy || !vmo.isPaged();
+    }
+
+    /// A snapshot of what the mapping can show.
+    VmObject snapshot() {
+        vmo.lock().lock();
+        try {
+            long there =
+                    Ranges.isBelow(vmoOffset, vmo.sizeBytes()) ? vmo.sizeBytes() - vmoOffset : 0;
+            VmObject copy = vmo.createSnapshot(vmoOffset, VmoMath.min(there, lengthBytes()));
+            if (faultsBeyondStreamSize) {
+                long stream = vmo.streamSizeBytes();
+                long left = Ranges.isBelow(vmoOffset, stream) ? stream - vmoOffset : 0;
+                copy.setStreamSize(VmoMath.min(left, copy.sizeBytes()));
+            }
+            return copy;
+        } finally {
+            vmo.lock().unlock();
+        }
+    }
+
+    /// A mapping like this one that shows a private copy, not attached yet.
+    MappingNode over(VmObject copy) {
+        return new MappingNode(
+                parent,
+                first,
+                last,
+                copy,
+                0,
+                maxPermissions,
+                permissions.copyOf(first, last),
+                faultsBeyondStreamSize,
+                /* isPrivateCopy= */ true);
+    }
+
     /// Ends the mapping. Its entries are gone already, or are the caller's to remove next.
     void detach() {
         vmo.lock().lock();
@@ -229,7 +304,8 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
                                 vmoOffsetOf(to + 1),
                                 maxPermissions,
                                 permissions.copyOf(to + 1, last),
-                                faultsBeyondStreamSize);
+                                faultsBeyondStreamSize,
+                                isPrivateCopy);
             }
             vmo.reshapeMapping(this, () -> giveUp(from, to));
             state = State.ATTACHED;

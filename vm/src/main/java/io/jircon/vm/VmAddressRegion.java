@@ -8,6 +8,7 @@ import io.jircon.hal.PagingException;
 import io.jircon.kobject.KObjectBase;
 import io.jircon.kobject.ObjectType;
 import io.jircon.kobject.ZxStatus;
+import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -364,6 +365,31 @@ public final class VmAddressRegion extends KObjectBase {
     /// @return null when nothing is mapped there
     public @Nullable VmMapping findMapping(long vaddr) {
         return containsRange(vaddr, 1) && alive ? aspace.find(vaddr) : null;
+    }
+
+    /// Reads memory as a debugger does (clauses V-234 to V-236): permissions do not matter, and no
+    /// entry is made.
+    ///
+    /// @param vaddr first byte, unsigned, anywhere in the address space
+    /// @param target where the bytes go, 1 byte to 64 MiB
+    /// @return how many bytes were read; less than asked for where the mapping or its memory object
+    ///   ends
+    /// @throws io.jircon.kobject.ZxException in this order: INVALID_ARGS for the size; BAD_STATE
+    ///   when the address space is gone; NOT_FOUND when nothing is mapped there; OUT_OF_RANGE past
+    ///   the end of the memory object; NOT_SUPPORTED for a device
+    public long readMemory(long vaddr, MemorySegment target) {
+        return DebugAccess.read(aspace, vaddr, target);
+    }
+
+    /// Writes memory as a debugger does (clauses V-234 to V-237). A mapping that may never be
+    /// written shows a private copy from then on; its memory object is not changed.
+    ///
+    /// @param vaddr first byte, unsigned, anywhere in the address space
+    /// @param source the bytes, 1 byte to 64 MiB
+    /// @return how many bytes were written, as [#readMemory]
+    /// @throws io.jircon.kobject.ZxException as [#readMemory]; NO_MEMORY
+    public long writeMemory(long vaddr, MemorySegment source) {
+        return DebugAccess.write(aspace, vaddr, source);
     }
 
     /// Ends the address space that this region is in (clause V-31): all its regions die, its page
