@@ -25,6 +25,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 
 /// A machine whose page tables are maps from page to entry: slow and plainly right. Has base pages
 /// only. Takes one frame for each 2 MiB that has an entry, as a page table would.
@@ -38,6 +39,9 @@ final class FakeHal implements Hal {
 
     /// Whether pages can be executable only.
     boolean executeOnly;
+
+    /// Runs at the end of the next removal of a range, once, without the table's lock.
+    volatile @Nullable Runnable afterUnmapRange;
 
     FakeHal() {
         this(UnaryOperator.identity());
@@ -273,9 +277,16 @@ final class FakeHal implements Hal {
         }
 
         @Override
-        public synchronized void unmapRange(long vaddr, long sizeBytes) {
-            check(vaddr, sizeBytes, MmuFlags.R);
-            pagesOf(vaddr, sizeBytes).forEach(this::removePage);
+        public void unmapRange(long vaddr, long sizeBytes) {
+            synchronized (this) {
+                check(vaddr, sizeBytes, MmuFlags.R);
+                pagesOf(vaddr, sizeBytes).forEach(this::removePage);
+            }
+            Runnable hook = afterUnmapRange;
+            if (hook != null) {
+                afterUnmapRange = null;
+                hook.run();
+            }
         }
 
         @Override

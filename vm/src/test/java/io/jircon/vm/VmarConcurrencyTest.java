@@ -244,6 +244,132 @@ class VmarConcurrencyTest {
         }
     }
 
+    /// Stops a fault between its lookup and its work on the memory object, makes a change there,
+    /// and lets it go on.
+    private ZxStatus faultOvertakenBy(VmObject vmo, long vaddr, AccessKind access, Runnable change)
+            throws Exception {
+        try (var thread = Executors.newSingleThreadExecutor()) {
+            Future<ZxStatus> fault;
+            vmo.lock().lock();
+            try {
+                fault = thread.submit(() -> vm.root.handlePageFault(vaddr, access));
+                while (!vmo.lock().hasQueuedThreads()) {
+                    Thread.onSpinWait();
+                }
+                change.run();
+            } finally {
+                vmo.lock().unlock();
+            }
+            return fault.get(60, TimeUnit.SECONDS);
+        }
+    }
+
+    @Test
+    @Tag("V-278")
+    @Tag("V-205")
+    void anUnmapThatOvertakesAFaultWins() throws Exception {
+        VmAddressRegion region = vm.region(4);
+        long base = region.baseAddress();
+        VmObject vmo = vm.vmo(4);
+        mapAt(region, 0, RW, vmo, 0, 4);
+        assertEquals(
+                ZxStatus.NOT_FOUND,
+                faultOvertakenBy(vmo, base, AccessKind.WRITE, () -> region.unmap(base, 4 * PAGE)));
+        assertEquals("0000", vm.entries(base, 4));
+        mapAt(region, 0, RW, vmo, 0, 4);
+        assertEquals(
+                ZxStatus.NOT_FOUND,
+                faultOvertakenBy(
+                        vmo,
+                        base + 2 * PAGE,
+                        AccessKind.WRITE,
+                        () -> region.unmap(base + PAGE, 2 * PAGE)));
+        assertEquals("0000", vm.entries(base, 4));
+        assertEquals(
+                ZxStatus.OK,
+                faultOvertakenBy(
+                        vmo, base, AccessKind.WRITE, () -> region.unmap(base + 3 * PAGE, PAGE)));
+    }
+
+    @Test
+    @Tag("V-278")
+    void aFaultCannotSlipInBetweenTheEntriesAndTheMapping() throws Exception {
+        var hal = new FakeHal();
+        try (var fake = new VmarFixture(hal)) {
+            VmObject vmo = fake.vmo(1);
+            long at = fake.root.map(RW, 0, vmo, 0, PAGE);
+            var fault = new Thread(() -> fake.write(at));
+            vmo.lock().lock();
+            fault.start();
+            while (!vmo.lock().hasQueuedThreads()) {
+                Thread.onSpinWait();
+            }
+            hal.afterUnmapRange =
+                    () -> {
+                        // The entries are gone, the mapping is not: let the fault have its way now.
+                        vmo.lock().unlock();
+                        while (fault.getState() != Thread.State.TERMINATED
+                                && (fault.getState() != Thread.State.WAITING
+                                        || vmo.lock().hasQueuedThread(fault))) {
+                            Thread.onSpinWait();
+                        }
+                    };
+            fake.root.unmap(at, PAGE);
+            fault.join();
+            assertEquals("0", fake.entries(at, 1));
+        }
+    }
+
+    @Test
+    @Tag("V-278")
+    @Tag("V-29")
+    void aDestroyThatOvertakesAFaultWins() throws Exception {
+        VmAddressRegion region = vm.region(4);
+        long base = region.baseAddress();
+        VmObject vmo = vm.vmo(4);
+        mapAt(child(region, 0, 2), 0, RW, vmo, 0, 2);
+        assertEquals(
+                ZxStatus.NOT_FOUND, faultOvertakenBy(vmo, base, AccessKind.WRITE, region::destroy));
+        assertEquals("00", vm.entries(base, 2));
+    }
+
+    @Test
+    @Tag("V-161")
+    void aProtectThatOvertakesAFaultWins() throws Exception {
+        VmAddressRegion region = vm.region(1);
+        long base = region.baseAddress();
+        VmObject vmo = vm.vmo(1);
+        mapAt(region, 0, RW, vmo, 0, 1);
+        assertEquals(
+                ZxStatus.ACCESS_DENIED,
+                faultOvertakenBy(vmo, base, AccessKind.WRITE, () -> region.protect(R, base, PAGE)));
+        assertEquals("0", vm.entries(base, 1));
+    }
+
+    @Test
+    @Tag("V-205")
+    @Tag("V-114")
+    void aFaultFollowsAMappingThatWasReplacedOrMerged() throws Exception {
+        VmAddressRegion region = vm.region(4);
+        long base = region.baseAddress();
+        VmObject vmo = vm.vmo(4);
+        VmObject other = vm.vmo(4);
+        mapAt(region, 1, RW, vmo, 1, 1);
+        assertEquals(
+                ZxStatus.OK,
+                faultOvertakenBy(
+                        vmo, base + PAGE, AccessKind.WRITE, () -> mapAt(region, 0, RW, vmo, 0, 1)));
+        assertEquals(
+                ZxStatus.OK,
+                faultOvertakenBy(
+                        vmo,
+                        base,
+                        AccessKind.WRITE,
+                        () -> region.map(RW.with(OVERWRITE), 0, other, 0, 2 * PAGE)));
+        vm.root.checkInvariants();
+        assertEquals(1, other.attribution(0, PAGE).populatedBytes / PAGE);
+    }
+
     @Test
     @Tag("V-276")
     @Tag("V-260")
