@@ -18,6 +18,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.NavigableMap;
 import java.util.Set;
 import java.util.TreeMap;
 import org.junit.jupiter.api.AfterEach;
@@ -37,8 +38,8 @@ abstract class HalFixture {
     PageTableTrait table;
     Mmu mmu;
 
-    /// A page-aligned address inside the table's range with room on both sides, the first page of
-    /// the last leaf table that ends at a multiple of 1 GiB: a run over it crosses table borders.
+    /// A multiple of 1 GiB inside the table's range with room on both sides: a run across it
+    /// crosses from one leaf table to the next.
     long seam;
 
     private long freeAtStart;
@@ -73,8 +74,13 @@ abstract class HalFixture {
         table = newTable(AddressSpaceKind.USER);
         mmu = newMmu();
         mmu.activate(table);
+        seam = seamOf(table);
+    }
+
+    /// A table may have addresses of its own: what holds for one need not be in another's range.
+    static long seamOf(PageTableTrait of) {
         long giga = PageSize.SIZE_1G.bytes();
-        seam = (table.firstAddress() + 4 * giga) & -giga;
+        return (of.firstAddress() + 4 * giga) & -giga;
     }
 
     @AfterEach
@@ -172,7 +178,7 @@ abstract class HalFixture {
     }
 
     /// Base page by base page: what the table holds, from [PageTableTrait#forEachLeaf].
-    static TreeMap<Long, Entry> entries(PageTableTrait of, long vaddr, long pages) {
+    static NavigableMap<Long, Entry> entries(PageTableTrait of, long vaddr, long pages) {
         var found = new TreeMap<Long, Entry>(Long::compareUnsigned);
         of.forEachLeaf(
                 vaddr,
@@ -188,7 +194,7 @@ abstract class HalFixture {
     }
 
     /// What `query` says of each page of a range.
-    static TreeMap<Long, Entry> queried(PageTableTrait of, long vaddr, long pages) {
+    static NavigableMap<Long, Entry> queried(PageTableTrait of, long vaddr, long pages) {
         var found = new TreeMap<Long, Entry>(Long::compareUnsigned);
         for (long i = 0; i < pages; i++) {
             long at = vaddr + i * PAGE;
@@ -207,7 +213,8 @@ abstract class HalFixture {
     }
 
     /// Expects a kind of failure that leaves entries, table frames and free frames alone.
-    final void assertRefusedUnchanged(PagingError expected, long from, long pages, Executable call) {
+    final void assertRefusedUnchanged(
+            PagingError expected, long from, long pages, Executable call) {
         var before = entries(table, from, pages);
         long free = hal.frames().freeFrames();
         long tableFrames = table.tableFrames();
@@ -231,7 +238,8 @@ abstract class HalFixture {
             try {
                 call.execute();
                 if (faulty.disarm()) {
-                    throw new AssertionError("the call succeeded though its frame " + k + " failed");
+                    throw new AssertionError(
+                            "the call succeeded though its frame " + k + " failed");
                 }
                 return k - 1;
             } catch (PagingException refused) {

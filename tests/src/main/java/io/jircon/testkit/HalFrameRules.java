@@ -93,8 +93,7 @@ abstract class HalFrameRules extends HalMmuRules {
                 }
                 all.free(first);
                 if (count > 1) {
-                    assertRefused(
-                            PagingError.BAD_FRAME, () -> all.freeContiguous(first, count));
+                    assertRefused(PagingError.BAD_FRAME, () -> all.freeContiguous(first, count));
                     all.freeContiguous(first + PAGE, count - 1);
                 }
                 assertEquals(free, all.freeFrames());
@@ -129,7 +128,6 @@ abstract class HalFrameRules extends HalMmuRules {
         assertFalse(memory.contains(memory.base() + 1, -1));
         assertThrows(IndexOutOfBoundsException.class, () -> memory.readLong(end));
         assertThrows(IndexOutOfBoundsException.class, () -> memory.zero(end - 8, 16));
-        assertThrows(
-                IndexOutOfBoundsException.class, () -> memory.writeLong(memory.base() - 8, 0));
+        assertThrows(IndexOutOfBoundsException.class, () -> memory.writeLong(memory.base() - 8, 0));
     }
 }

@@ -33,8 +33,7 @@ abstract class HalMapRules extends HalFixture {
                 "flags with EXECUTE alone");
         assertEquals(
                 has(HalFeature.TABLES_IN_MEMORY), table.rootAddress() != 0, "a root in memory");
-        assertEquals(
-                has(HalFeature.TABLES_IN_MEMORY), table.tableFrames() > 0, "table frames");
+        assertEquals(has(HalFeature.TABLES_IN_MEMORY), table.tableFrames() > 0, "table frames");
         assertTrue(table.supports(PageSize.SIZE_4K), "4K leaves are always supported");
         for (MmuFlags flags : new MmuFlags[] {MmuFlags.R, MmuFlags.RW, MmuFlags.RX, MmuFlags.RWX}) {
             assertTrue(table.supports(flags), () -> flags + " is always supported");
@@ -195,8 +194,7 @@ abstract class HalMapRules extends HalFixture {
             assertRefused(
                     PagingError.NOT_ALIGNED,
                     () -> table.protectRange(seam + off, PAGE, MmuFlags.R));
-            assertRefused(
-                    PagingError.NOT_ALIGNED, () -> table.protectRange(seam, off, NO_ACCESS));
+            assertRefused(PagingError.NOT_ALIGNED, () -> table.protectRange(seam, off, NO_ACCESS));
             assertRefused(PagingError.NOT_ALIGNED, () -> table.writeProtectRange(seam + off, PAGE));
             assertRefused(
                     PagingError.NOT_ALIGNED,
@@ -275,8 +273,7 @@ abstract class HalMapRules extends HalFixture {
         long[] paddrs = frames(2);
         map(seam, paddrs[0], MmuFlags.R);
         assertEquals(PageSize.SIZE_4K, table.remap(seam + 9, paddrs[1], MmuFlags.RW));
-        assertEquals(
-                new PageMapping(paddrs[1], MmuFlags.RW, PageSize.SIZE_4K), table.query(seam));
+        assertEquals(new PageMapping(paddrs[1], MmuFlags.RW, PageSize.SIZE_4K), table.query(seam));
         assertRefusedUnchanged(
                 PagingError.NOT_ALIGNED,
                 seam,
@@ -295,8 +292,7 @@ abstract class HalMapRules extends HalFixture {
                 assertFalse(flags.isNoAccess(), () -> flags + " allows nothing");
                 map(seam, paddr, flags);
                 assertEquals(flags, table.query(seam).flags());
-                assertEquals(
-                        Map.of(seam, new Entry(paddr, flags)), entries(table, seam, 1));
+                assertEquals(Map.of(seam, new Entry(paddr, flags)), entries(table, seam, 1));
                 assertEquals(flags, table.unmap(seam).flags());
                 map(seam, paddr, MmuFlags.RW);
                 table.protect(seam, flags);
@@ -376,17 +372,18 @@ abstract class HalMapRules extends HalFixture {
         PageTableTrait other = newTable(AddressSpaceKind.USER);
         long[] paddrs = frames(2);
         map(seam, paddrs[0], MmuFlags.R);
+        long there = seamOf(other);
         assertNotEquals(table.tag(), other.tag());
         assertTrue(table.tag() >= 0 && other.tag() >= 0, "tags are not negative");
-        assertEquals(PageTableTrait.NO_TRANSLATION, other.translate(seam));
-        other.map(seam, paddrs[1], PageSize.SIZE_4K, MmuFlags.RW);
+        assertEquals(PageTableTrait.NO_TRANSLATION, other.translate(there));
+        other.map(there, paddrs[1], PageSize.SIZE_4K, MmuFlags.RW);
         mark(paddrs[0], 1);
         mark(paddrs[1], 2);
         assertEquals(1, load(seam));
         mmu.activate(other);
-        assertEquals(2, load(seam));
-        other.unmap(seam);
-        assertFalse(canLoad(seam));
+        assertEquals(2, load(there));
+        other.unmap(there);
+        assertFalse(canLoad(there));
         mmu.activate(table);
         assertEquals(1, load(seam));
     }
@@ -396,20 +393,21 @@ abstract class HalMapRules extends HalFixture {
     @Test
     void required_closedTableIsBadState() {
         PageTableTrait closed = newTable(AddressSpaceKind.USER);
+        long at = seamOf(closed);
         long paddr = frame();
-        closed.map(seam, paddr, PageSize.SIZE_4K, MmuFlags.R);
+        closed.map(at, paddr, PageSize.SIZE_4K, MmuFlags.R);
         closed.close();
         closed.close();
         PagingError bad = PagingError.BAD_STATE;
-        assertRefused(bad, () -> closed.map(seam + 1, paddr, PageSize.SIZE_4K, MmuFlags.NONE));
-        assertRefused(bad, () -> closed.remap(seam, paddr, MmuFlags.R));
-        assertRefused(bad, () -> closed.protect(seam, MmuFlags.NONE));
-        assertRefused(bad, () -> closed.unmap(seam));
-        assertRefused(bad, () -> closed.query(seam));
-        assertRefused(bad, () -> closed.unmapRange(seam + 1, PAGE));
-        assertRefused(bad, () -> closed.protectRange(seam + 1, PAGE, MmuFlags.R));
-        assertRefused(bad, () -> closed.writeProtectRange(seam + 1, PAGE));
-        assertRefused(bad, () -> closed.forEachLeaf(seam, PAGE, (v, p, s, f) -> {}));
+        assertRefused(bad, () -> closed.map(at + 1, paddr, PageSize.SIZE_4K, MmuFlags.NONE));
+        assertRefused(bad, () -> closed.remap(at, paddr, MmuFlags.R));
+        assertRefused(bad, () -> closed.protect(at, MmuFlags.NONE));
+        assertRefused(bad, () -> closed.unmap(at));
+        assertRefused(bad, () -> closed.query(at));
+        assertRefused(bad, () -> closed.unmapRange(at + 1, PAGE));
+        assertRefused(bad, () -> closed.protectRange(at + 1, PAGE, MmuFlags.R));
+        assertRefused(bad, () -> closed.writeProtectRange(at + 1, PAGE));
+        assertRefused(bad, () -> closed.forEachLeaf(at, PAGE, (v, p, s, f) -> {}));
         assertRefused(bad, () -> mmu.activate(closed));
     }
 
@@ -422,7 +420,7 @@ abstract class HalMapRules extends HalFixture {
         assertEquals(free - hal.frames().freeFrames(), extra.tableFrames(), "an empty table");
         long paddr = hal.memory().base() + PAGE * 40;
         for (int i = 0; i < 5; i++) {
-            extra.map(seam + i * HUGE, paddr, PageSize.SIZE_4K, MmuFlags.R);
+            extra.map(seamOf(extra) + i * HUGE, paddr, PageSize.SIZE_4K, MmuFlags.R);
             assertEquals(free - hal.frames().freeFrames(), extra.tableFrames());
         }
         extra.close();

@@ -56,8 +56,8 @@ abstract class HalMmuRules extends HalRangeRules {
         }
     }
 
-    /// If it fails: the fault registers name the first byte that could not be moved, the access
-    /// and the cause; the bytes before it have been moved, the rest of the target is untouched.
+    /// If it fails: the fault registers name the first byte that could not be moved, the access and
+    /// the cause; the bytes before it have been moved, the rest of the target is untouched.
     @Test
     void required_transferStopsAtTheFirstBadByte() {
         map(seam, frame(), MmuFlags.RWX);
@@ -131,8 +131,8 @@ abstract class HalMmuRules extends HalRangeRules {
         assertEquals(0x1122334455667788L, hal.memory().readLong(paddr));
     }
 
-    /// If it fails: a removal or weakening returned before every MMU dropped its translation.
-    /// Check the flush request of the named operation, for each page of a range, and both MMUs.
+    /// If it fails: a removal or weakening returned before every MMU dropped its translation. Check
+    /// the flush request of the named operation, for each page of a range, and both MMUs.
     @Test
     @Tag("V-285")
     void required_noTranslationOutlivesItsEntry() {
@@ -157,7 +157,7 @@ abstract class HalMmuRules extends HalRangeRules {
                     long at = seam + i * PAGE;
                     String text = change + ", page " + i + ", MMU " + (each == mmu ? 1 : 2);
                     boolean present = table.translate(at) != PageTableTrait.NO_TRANSLATION;
-                    assertEquals(present ? 8 : 0, fetchable(each, at), "load: " + text);
+                    assertEquals(present ? 8 : 0, loadWord(each, at), "load: " + text);
                     if (present) {
                         MmuFlags flags = table.query(at).flags();
                         assertEquals(
@@ -165,7 +165,9 @@ abstract class HalMmuRules extends HalRangeRules {
                                 load(each, at),
                                 "data: " + text);
                         assertEquals(
-                                flags.canWrite() ? 8 : 0, storeWord(each, at, 77), "store: " + text);
+                                flags.canWrite() ? 8 : 0,
+                                storeWord(each, at, 77),
+                                "store: " + text);
                         assertEquals(
                                 flags.canExecute() ? 8 : 0, fetchWord(each, at), "fetch: " + text);
                     }
@@ -181,14 +183,14 @@ abstract class HalMmuRules extends HalRangeRules {
                 load(second, seam + i * PAGE);
             }
             table.unmapRange(seam + 73 * PAGE, PAGE);
-            assertEquals(0, fetchable(mmu, seam + 73 * PAGE), "page cut out of a huge leaf");
-            assertEquals(0, fetchable(second, seam + 73 * PAGE), "the same from another MMU");
+            assertEquals(0, loadWord(mmu, seam + 73 * PAGE), "page cut out of a huge leaf");
+            assertEquals(0, loadWord(second, seam + 73 * PAGE), "the same from another MMU");
             table.unmap(seam);
-            assertEquals(0, fetchable(mmu, seam), "start of what is left");
+            assertEquals(0, loadWord(mmu, seam), "start of what is left");
         }
     }
 
-    private static long fetchable(Mmu by, long vaddr) {
+    private static long loadWord(Mmu by, long vaddr) {
         return by.load(vaddr, MemorySegment.ofArray(new long[1]), 0, 8);
     }
 
@@ -257,17 +259,16 @@ abstract class HalMmuRules extends HalRangeRules {
         second.activate(table);
         AtomicReference<String> wrong = new AtomicReference<>();
         Thread reader =
-                new Thread(
-                        () -> {
-                            long[] word = new long[1];
-                            MemorySegment target = MemorySegment.ofArray(word);
-                            while (!Thread.currentThread().isInterrupted()) {
-                                if (second.load(seam, target, 0, 8) == 8 && word[0] == -1) {
-                                    wrong.set("read a frame after its page was unmapped");
-                                    return;
-                                }
-                            }
-                        });
+                new Thread(() -> {
+                    long[] word = new long[1];
+                    MemorySegment target = MemorySegment.ofArray(word);
+                    while (!Thread.currentThread().isInterrupted()) {
+                        if (second.load(seam, target, 0, 8) == 8 && word[0] == -1) {
+                            wrong.set("read a frame after its page was unmapped");
+                            return;
+                        }
+                    }
+                });
         reader.start();
         try {
             for (int i = 0; i < 2_000 && reader.isAlive(); i++) {
@@ -289,16 +290,16 @@ abstract class HalMmuRules extends HalRangeRules {
     @Test
     void required_accessNeedsAnOpenActiveTable() {
         Mmu fresh = newMmu();
-        assertRefused(PagingError.BAD_STATE, () -> fetchable(fresh, seam));
+        assertRefused(PagingError.BAD_STATE, () -> loadWord(fresh, seam));
         PageTableTrait shortLived = newTable(AddressSpaceKind.USER);
-        shortLived.map(seam, frame(), PageSize.SIZE_4K, MmuFlags.RW);
+        shortLived.map(seamOf(shortLived), frame(), PageSize.SIZE_4K, MmuFlags.RW);
         fresh.activate(shortLived);
-        assertEquals(8, fetchable(fresh, seam));
+        assertEquals(8, loadWord(fresh, seamOf(shortLived)));
         shortLived.close();
-        assertRefused(PagingError.BAD_STATE, () -> fetchable(fresh, seam));
+        assertRefused(PagingError.BAD_STATE, () -> loadWord(fresh, seam));
         assertRefused(PagingError.BAD_STATE, () -> fresh.activate(shortLived));
         fresh.activate(table);
-        assertEquals(0, fetchable(fresh, seam));
+        assertEquals(0, loadWord(fresh, seam));
     }
 
     /// If it fails: a caller's buffer is checked like any Java array's, before anything moves.
@@ -336,7 +337,7 @@ abstract class HalMmuRules extends HalRangeRules {
         assertEquals(new PageFault(0, AccessKind.READ, FaultCause.NOT_PRESENT), fresh.fault());
         assertEquals(0, fresh.stats().faults());
         fresh.activate(table);
-        fetchable(fresh, seam);
+        loadWord(fresh, seam);
         assertEquals(1, fresh.stats().faults());
         fresh.close();
         fresh.close();

@@ -13,6 +13,7 @@ import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.NavigableMap;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -28,7 +29,7 @@ abstract class HalRangeRules extends HalMapRules {
         return seam - 3 * PAGE;
     }
 
-    private TreeMap<Long, Entry> holding(int pattern, long[] paddrs, MmuFlags flags) {
+    private NavigableMap<Long, Entry> holding(int pattern, long[] paddrs, MmuFlags flags) {
         table.unmapRange(origin(), PAGES * PAGE);
         var model = new TreeMap<Long, Entry>(Long::compareUnsigned);
         for (int i = 0; i < PAGES; i++) {
@@ -40,7 +41,7 @@ abstract class HalRangeRules extends HalMapRules {
         return model;
     }
 
-    private void assertHolds(TreeMap<Long, Entry> model, String when) {
+    private void assertHolds(NavigableMap<Long, Entry> model, String when) {
         assertEquals(model, entries(table, origin(), PAGES), () -> "entries " + when);
         assertEquals(model, queried(table, origin(), PAGES), () -> "queries " + when);
     }
@@ -59,21 +60,20 @@ abstract class HalRangeRules extends HalMapRules {
         }
     }
 
-    /// If it fails: look at holes, at the page before and after the range, and at the border between
-    /// two leaf tables, which lies in the middle.
+    /// If it fails: look at holes, at the page before and after the range, and at the border
+    /// between two leaf tables, which lies in the middle.
     @Test
     @Tag("V-285")
     void required_unmapRangeRemovesJustTheRange() {
         long[] paddrs = frames(PAGES);
-        forEachCase(
-                (pattern, from, count) -> {
-                    var model = holding(pattern, paddrs, MmuFlags.RW);
-                    table.unmapRange(origin() + from * PAGE, count * PAGE);
-                    for (int i = from; i < from + count; i++) {
-                        model.remove(origin() + i * PAGE);
-                    }
-                    assertHolds(model, describe("unmapRange", pattern, from, count));
-                });
+        forEachCase((pattern, from, count) -> {
+            var model = holding(pattern, paddrs, MmuFlags.RW);
+            table.unmapRange(origin() + from * PAGE, count * PAGE);
+            for (int i = from; i < from + count; i++) {
+                model.remove(origin() + i * PAGE);
+            }
+            assertHolds(model, describe("unmapRange", pattern, from, count));
+        });
     }
 
     /// If it fails: as for unmapRange; frames must stay, other flags must go.
@@ -81,16 +81,15 @@ abstract class HalRangeRules extends HalMapRules {
     @Tag("V-286")
     void required_protectRangeChangesJustTheRange() {
         long[] paddrs = frames(PAGES);
-        forEachCase(
-                (pattern, from, count) -> {
-                    var model = holding(pattern, paddrs, MmuFlags.RW);
-                    table.protectRange(origin() + from * PAGE, count * PAGE, MmuFlags.RX);
-                    for (int i = from; i < from + count; i++) {
-                        model.computeIfPresent(
-                                origin() + i * PAGE, (at, e) -> new Entry(e.paddr(), MmuFlags.RX));
-                    }
-                    assertHolds(model, describe("protectRange", pattern, from, count));
-                });
+        forEachCase((pattern, from, count) -> {
+            var model = holding(pattern, paddrs, MmuFlags.RW);
+            table.protectRange(origin() + from * PAGE, count * PAGE, MmuFlags.RX);
+            for (int i = from; i < from + count; i++) {
+                model.computeIfPresent(
+                        origin() + i * PAGE, (at, e) -> new Entry(e.paddr(), MmuFlags.RX));
+            }
+            assertHolds(model, describe("protectRange", pattern, from, count));
+        });
     }
 
     /// If it fails: only WRITE goes; EXECUTE and the rest of the flags stay.
@@ -98,16 +97,15 @@ abstract class HalRangeRules extends HalMapRules {
     @Tag("V-215")
     void required_writeProtectRangeTakesOnlyWrite() {
         long[] paddrs = frames(PAGES);
-        forEachCase(
-                (pattern, from, count) -> {
-                    var model = holding(pattern, paddrs, MmuFlags.RWX);
-                    table.writeProtectRange(origin() + from * PAGE, count * PAGE);
-                    for (int i = from; i < from + count; i++) {
-                        model.computeIfPresent(
-                                origin() + i * PAGE, (at, e) -> new Entry(e.paddr(), MmuFlags.RX));
-                    }
-                    assertHolds(model, describe("writeProtectRange", pattern, from, count));
-                });
+        forEachCase((pattern, from, count) -> {
+            var model = holding(pattern, paddrs, MmuFlags.RWX);
+            table.writeProtectRange(origin() + from * PAGE, count * PAGE);
+            for (int i = from; i < from + count; i++) {
+                model.computeIfPresent(
+                        origin() + i * PAGE, (at, e) -> new Entry(e.paddr(), MmuFlags.RX));
+            }
+            assertHolds(model, describe("writeProtectRange", pattern, from, count));
+        });
     }
 
     /// If it fails: with ERROR none of the given pages may be entered when one has an entry; SKIP
@@ -117,33 +115,31 @@ abstract class HalRangeRules extends HalMapRules {
     void required_mapPagesTreatsExistingEntriesAsTold() {
         long[] old = frames(PAGES);
         long[] fresh = frames(PAGES);
-        forEachCase(
-                (pattern, from, count) -> {
-                    for (OnExisting existing : OnExisting.values()) {
-                        var model = holding(pattern, old, MmuFlags.RW);
-                        boolean clash = (pattern >> from & (1 << count) - 1) != 0;
-                        String text =
-                                describe("mapPages " + existing, pattern, from, count);
-                        if (existing == OnExisting.ERROR && clash) {
-                            assertRefusedUnchanged(
-                                    PagingError.ALREADY_MAPPED,
-                                    origin(),
-                                    PAGES,
-                                    () -> enter(from, fresh, count, MmuFlags.R, existing));
+        forEachCase((pattern, from, count) -> {
+            for (OnExisting existing : OnExisting.values()) {
+                var model = holding(pattern, old, MmuFlags.RW);
+                boolean clash = (pattern >> from & (1 << count) - 1) != 0;
+                String text = describe("mapPages " + existing, pattern, from, count);
+                if (existing == OnExisting.ERROR && clash) {
+                    assertRefusedUnchanged(
+                            PagingError.ALREADY_MAPPED,
+                            origin(),
+                            PAGES,
+                            () -> enter(from, fresh, count, MmuFlags.R, existing));
+                } else {
+                    enter(from, fresh, count, MmuFlags.R, existing);
+                    for (int i = from; i < from + count; i++) {
+                        Entry entry = new Entry(fresh[i], MmuFlags.R);
+                        if (existing == OnExisting.SKIP) {
+                            model.putIfAbsent(origin() + i * PAGE, entry);
                         } else {
-                            enter(from, fresh, count, MmuFlags.R, existing);
-                            for (int i = from; i < from + count; i++) {
-                                Entry entry = new Entry(fresh[i], MmuFlags.R);
-                                if (existing == OnExisting.SKIP) {
-                                    model.putIfAbsent(origin() + i * PAGE, entry);
-                                } else {
-                                    model.put(origin() + i * PAGE, entry);
-                                }
-                            }
+                            model.put(origin() + i * PAGE, entry);
                         }
-                        assertHolds(model, text);
                     }
-                });
+                }
+                assertHolds(model, text);
+            }
+        });
     }
 
     private void enter(int from, long[] paddrs, int count, MmuFlags flags, OnExisting existing) {
@@ -156,39 +152,33 @@ abstract class HalRangeRules extends HalMapRules {
     void required_mapRangeTreatsExistingEntriesAsTold() {
         long[] old = frames(PAGES);
         long fresh = run(PAGES, 12);
-        forEachCase(
-                (pattern, from, count) -> {
-                    for (OnExisting existing : OnExisting.values()) {
-                        var model = holding(pattern, old, MmuFlags.RW);
-                        boolean clash = (pattern >> from & (1 << count) - 1) != 0;
-                        long at = origin() + from * PAGE;
-                        long paddr = fresh + from * PAGE;
-                        if (existing == OnExisting.ERROR && clash) {
-                            assertRefusedUnchanged(
-                                    PagingError.ALREADY_MAPPED,
-                                    origin(),
-                                    PAGES,
-                                    () -> mapRange(at, paddr, count * PAGE));
+        forEachCase((pattern, from, count) -> {
+            for (OnExisting existing : OnExisting.values()) {
+                var model = holding(pattern, old, MmuFlags.RW);
+                boolean clash = (pattern >> from & (1 << count) - 1) != 0;
+                long at = origin() + from * PAGE;
+                long paddr = fresh + from * PAGE;
+                if (existing == OnExisting.ERROR && clash) {
+                    assertRefusedUnchanged(
+                            PagingError.ALREADY_MAPPED,
+                            origin(),
+                            PAGES,
+                            () -> mapRange(at, paddr, count * PAGE));
+                } else {
+                    table.mapRange(
+                            at, paddr, count * PAGE, MmuFlags.R, HugePages.ALLOWED, existing);
+                    for (int i = from; i < from + count; i++) {
+                        Entry entry = new Entry(fresh + i * PAGE, MmuFlags.R);
+                        if (existing == OnExisting.SKIP) {
+                            model.putIfAbsent(origin() + i * PAGE, entry);
                         } else {
-                            table.mapRange(
-                                    at,
-                                    paddr,
-                                    count * PAGE,
-                                    MmuFlags.R,
-                                    HugePages.ALLOWED,
-                                    existing);
-                            for (int i = from; i < from + count; i++) {
-                                Entry entry = new Entry(fresh + i * PAGE, MmuFlags.R);
-                                if (existing == OnExisting.SKIP) {
-                                    model.putIfAbsent(origin() + i * PAGE, entry);
-                                } else {
-                                    model.put(origin() + i * PAGE, entry);
-                                }
-                            }
+                            model.put(origin() + i * PAGE, entry);
                         }
-                        assertHolds(model, describe("mapRange " + existing, pattern, from, count));
                     }
-                });
+                }
+                assertHolds(model, describe("mapRange " + existing, pattern, from, count));
+            }
+        });
     }
 
     private static String describe(String call, int pattern, int from, int count) {
@@ -196,8 +186,8 @@ abstract class HalRangeRules extends HalMapRules {
                 .formatted(call, count, from, Integer.toBinaryString(pattern));
     }
 
-    /// If it fails: UPGRADE of the same frame adds flags and removes none; of another frame it takes
-    /// the new flags even when they are fewer.
+    /// If it fails: UPGRADE of the same frame adds flags and removes none; of another frame it
+    /// takes the new flags even when they are fewer.
     @Test
     @Tag("V-330")
     void required_upgradeOfTheSameFrameOnlyAddsFlags() {
@@ -263,7 +253,7 @@ abstract class HalRangeRules extends HalMapRules {
     void required_forEachLeafGoesUpAndHoldsNoLock() {
         long[] f = frames(4);
         for (int i = 0; i < 4; i++) {
-            map(seam + (i - 2) * 3 * PAGE, f[i], MmuFlags.RW);
+            map(seam + (i - 2) * 3L * PAGE, f[i], MmuFlags.RW);
         }
         List<Long> seen = new ArrayList<>();
         table.forEachLeaf(
@@ -327,8 +317,7 @@ abstract class HalRangeRules extends HalMapRules {
     @Tag("V-284")
     void required_mapRangeUsesHugeLeavesOnlyWhenAllowed() {
         long paddr = run(512, 21);
-        table.mapRange(
-                seam, paddr, HUGE, MmuFlags.RW, HugePages.FORBIDDEN, OnExisting.ERROR);
+        table.mapRange(seam, paddr, HUGE, MmuFlags.RW, HugePages.FORBIDDEN, OnExisting.ERROR);
         assertEquals(PageSize.SIZE_4K, table.query(seam + 5 * PAGE).size());
         var small = entries(table, seam, 512);
         table.unmapRange(seam, HUGE);
@@ -365,8 +354,8 @@ abstract class HalRangeRules extends HalMapRules {
         assertEquals(MmuFlags.RW, table.query(seam + PAGE).flags());
     }
 
-    /// If it fails: find the taking call that is not undone. Tables made before the failing one must
-    /// be freed and entries removed; a retry then succeeds.
+    /// If it fails: find the taking call that is not undone. Tables made before the failing one
+    /// must be freed and entries removed; a retry then succeeds.
     @Test
     @Tag("V-283")
     void required_runningOutOfFramesChangesNothing() throws Throwable {
@@ -376,9 +365,7 @@ abstract class HalRangeRules extends HalMapRules {
                 failAtEveryFrame(
                         origin(),
                         PAGES,
-                        () ->
-                                table.mapPages(
-                                        origin(), f, 0, PAGES, MmuFlags.RW, OnExisting.ERROR));
+                        () -> table.mapPages(origin(), f, 0, PAGES, MmuFlags.RW, OnExisting.ERROR));
         assertEquals(has(HalFeature.TABLES_IN_MEMORY), failures > 0, "map needs table frames");
         table.unmapRange(origin(), PAGES * PAGE);
         map(origin(), f[0], MmuFlags.RW);
@@ -401,8 +388,7 @@ abstract class HalRangeRules extends HalMapRules {
                                     existing));
             table.unmapRange(origin() + PAGE, (PAGES - 1) * PAGE);
         }
-        failAtEveryFrame(
-                origin(), PAGES, () -> map(seam + 3 * HUGE, f[1], MmuFlags.R));
+        failAtEveryFrame(origin(), PAGES, () -> map(seam + 3 * HUGE, f[1], MmuFlags.R));
     }
 
     /// If it fails: making a table with no frame for its root must give back what it took.
