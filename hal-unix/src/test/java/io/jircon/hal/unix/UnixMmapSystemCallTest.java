@@ -15,7 +15,9 @@ import io.jircon.hal.PagingException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /// How many system calls an operation makes, and what is left when the host refuses one.
@@ -29,6 +31,8 @@ class UnixMmapSystemCallTest {
         int refusals;
         int errno = Errno.ENOMEM;
         long transferError;
+        final CountDownLatch writing = new CountDownLatch(1);
+        final CountDownLatch mayWrite = new CountDownLatch(1);
 
         private boolean refuses() {
             calls++;
@@ -53,6 +57,17 @@ class UnixMmapSystemCallTest {
         @Override
         int mprotect(CallScratch scratch, long address, long bytes, int protection) {
             return refuses() ? -errno : super.mprotect(scratch, address, bytes, protection);
+        }
+
+        @Override
+        long writeOwnMemory(CallScratch scratch) {
+            writing.countDown();
+            try {
+                mayWrite.await();
+            } catch (InterruptedException never) {
+                throw new AssertionError(never);
+            }
+            return super.writeOwnMemory(scratch);
         }
 
         @Override
@@ -201,6 +216,29 @@ class UnixMmapSystemCallTest {
             assertTrue(thrown.getMessage().contains("process_vm_readv"), thrown.getMessage());
             assertTrue(thrown.getMessage().contains("ENOSYS"), thrown.getMessage());
         }
+    }
+
+    /// The store is held up inside its system call: unmap has to wait for it.
+    @Test
+    @Tag("V-285")
+    void unmapReturnsOnlyWhenNoAccessIsUnderWay() throws Exception {
+        mapScattered(1);
+        var mmu = hal.newMmu();
+        mmu.activate(table);
+        var writer =
+                Thread.ofPlatform()
+                        .start(() -> mmu.store(start, MemorySegment.ofArray(new byte[8]), 0, 8));
+        posix.writing.await();
+        var unmapper = Thread.ofPlatform().start(() -> table.unmapRange(start, PAGE));
+        while (unmapper.isAlive() && unmapper.getState() != Thread.State.TIMED_WAITING) {
+            Thread.onSpinWait();
+        }
+        boolean waited = unmapper.isAlive();
+        assertEquals(-1, table.translate(start));
+        posix.mayWrite.countDown();
+        writer.join();
+        unmapper.join();
+        assertTrue(waited, "unmap did not wait for the store");
     }
 
     @Test
