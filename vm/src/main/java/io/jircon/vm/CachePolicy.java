@@ -34,4 +34,19 @@ public enum CachePolicy {
     public MmuFlags memoryType() {
         return memoryType;
     }
+
+    /// The policy that stands for the memory type of some flags. DEVICE wins over the others
+    /// (clause A-15).
+    ///
+    /// @param flags any flags
+    /// @return never null
+    public static CachePolicy of(MmuFlags flags) {
+        if ((flags.bits() & MmuFlags.DEVICE_BIT) != 0) {
+            return UNCACHED_DEVICE;
+        }
+        if ((flags.bits() & MmuFlags.UNCACHED_BIT) != 0) {
+            return UNCACHED;
+        }
+        return (flags.bits() & MmuFlags.WRITE_COMBINING_BIT) != 0 ? WRITE_COMBINING : CACHED;
+    }
 }

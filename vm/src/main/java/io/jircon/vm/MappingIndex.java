@@ -85,6 +85,27 @@ final class MappingIndex {
         return entries.containsKey(range);
     }
 
+    /// Whether some mapping shows a byte of a range of the store.
+    ///
+    /// @param first the first byte
+    /// @param last the last byte, inclusive
+    boolean isShown(long first, long last) {
+        Entry node = root;
+        while (node != null) {
+            Entry left = node.left;
+            if (left != null && Long.compareUnsigned(left.lastBelow, first) >= 0) {
+                node = left; // if nothing there shows it, all of it starts too high, and so on
+            } else if (Long.compareUnsigned(node.first, last) > 0) {
+                return false;
+            } else if (Long.compareUnsigned(node.last, first) >= 0) {
+                return true;
+            } else {
+                node = node.right;
+            }
+        }
+        return false;
+    }
+
     /// Calls back for every mapping.
     void forEach(Consumer<Entry> visitor) {
         entries.values().forEach(visitor);

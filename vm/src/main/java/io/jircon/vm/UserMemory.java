@@ -1,0 +1,300 @@
+package io.jircon.vm;
+
+import static io.jircon.vm.VmoMath.hex;
+
+import io.jircon.hal.AccessKind;
+import io.jircon.hal.FaultCause;
+import io.jircon.hal.Mmu;
+import io.jircon.hal.MmuStats;
+import io.jircon.kobject.ZxException;
+import io.jircon.kobject.ZxStatus;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Objects;
+
+/// Memory as a program in an address space sees it: bytes move through a processor's MMU, each
+/// fault goes to the address space, and the access is tried again until it is done or refused. One
+/// loop for every HAL.
+///
+/// Permissions, copy-on-write and memory that comes with its first use all work as they do for the
+/// program. Serves one thread at a time, as the processor does; another thread takes another
+/// instance. Words are little-endian and need no alignment.
+public final class UserMemory implements AutoCloseable {
+    /// How often an access is tried again at one address without moving a byte. Another thread may
+    /// take the page away between the fault and the next try, but not for ever.
+    static final int MAX_TRIES = 1000;
+
+    private static final ValueLayout.OfShort SHORT =
+            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfInt INT =
+            ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfLong LONG =
+            ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private final VmAddressRegion root;
+    private final Mmu mmu;
+    private final MemorySegment word = MemorySegment.ofArray(new byte[Long.BYTES]);
+    private ZxStatus status = ZxStatus.OK;
+    private long faultsResolved;
+
+    /// Puts a processor into an address space.
+    ///
+    /// @param root the root region of a living address space
+    /// @param mmu a processor of the same machine; belongs to the result from now on
+    /// @throws io.jircon.hal.PagingException BAD_STATE when the address space is gone
+    public UserMemory(VmAddressRegion root, Mmu mmu) {
+        this.root = Objects.requireNonNull(root, "root");
+        this.mmu = Objects.requireNonNull(mmu, "mmu");
+        mmu.activate(root.pageTable());
+    }
+
+    // ---- moving bytes
+
+    /// Moves bytes as far as they can be moved, without an exception and without garbage.
+    ///
+    /// @param access READ and EXECUTE move bytes into the buffer, WRITE moves bytes out of it
+    /// @param vaddr virtual address of the first byte, unsigned
+    /// @param buffer the bytes' other side
+    /// @param offset where in the buffer they start
+    /// @param length how many
+    /// @return how many were moved; less than `length` means that [#status()] says why the byte at
+    ///   [#refusedAt()] could not be accessed
+    /// @throws IndexOutOfBoundsException when the buffer is too small
+    public long transfer(
+            AccessKind access, long vaddr, MemorySegment buffer, long offset, long length) {
+        Objects.checkFromIndexSize(offset, length, buffer.byteSize());
+        long done = 0;
+        int tries = 0;
+        while (true) {
+            if (!root.isAlive()) {
+                status = ZxStatus.BAD_STATE;
+                return done;
+            }
+            long moved = move(access, vaddr + done, buffer, offset + done, length - done);
+            done += moved;
+            if (done == length) {
+                status = ZxStatus.OK;
+                return done;
+            }
+            tries = moved == 0 ? tries + 1 : 1;
+            status = resolve(tries);
+            if (status != ZxStatus.OK) {
+                return done;
+            }
+        }
+    }
+
+    private long move(
+            AccessKind access, long vaddr, MemorySegment buffer, long offset, long length) {
+        return switch (access) {
+            case READ -> mmu.load(vaddr, buffer, offset, length);
+            case WRITE -> mmu.store(vaddr, buffer, offset, length);
+            case EXECUTE -> mmu.fetch(vaddr, buffer, offset, length);
+        };
+    }
+
+    private ZxStatus resolve(int tries) {
+        FaultCause cause = mmu.faultCause();
+        ZxStatus resolved = root.handlePageFault(mmu.faultAddress(), mmu.faultAccess());
+        if (resolved != ZxStatus.OK) {
+            return resolved;
+        }
+        // The entry is right, but what it names is not there, or the machine does not let it pass.
+        if (tries > 1 && (cause == FaultCause.EXTERNAL || cause == FaultCause.MISCONFIGURED)) {
+            return ZxStatus.IO;
+        }
+        if (tries >= MAX_TRIES) {
+            return ZxStatus.UNAVAILABLE;
+        }
+        faultsResolved++;
+        return ZxStatus.OK;
+    }
+
+    /// Why the last transfer stopped.
+    ///
+    /// @return OK when it did not; what [VmAddressRegion#handlePageFault(long, AccessKind)]
+    ///   answered; IO when the address names no memory; UNAVAILABLE when the page was taken away
+    ///   again and again; BAD_STATE when the address space is gone
+    public ZxStatus status() {
+        return status;
+    }
+
+    /// Where the last fault was.
+    ///
+    /// @return the address of the first byte that could not be accessed
+    public long refusedAt() {
+        return mmu.faultAddress();
+    }
+
+    /// How many faults the address space resolved.
+    ///
+    /// @return a count, not including those it refused
+    public long faultsResolved() {
+        return faultsResolved;
+    }
+
+    /// What the processor counted.
+    ///
+    /// @return a copy of the counters
+    public MmuStats stats() {
+        return mmu.stats();
+    }
+
+    private void transferAll(AccessKind access, long vaddr, MemorySegment buffer, long length) {
+        long moved = transfer(access, vaddr, buffer, 0, length);
+        if (status != ZxStatus.OK) {
+            throw new ZxException(
+                    status,
+                    "V-206",
+                    access
+                            + " of vaddr="
+                            + hex(vaddr)
+                            + " length="
+                            + length
+                            + " stopped at "
+                            + hex(vaddr + moved)
+                            + " after "
+                            + moved
+                            + " bytes");
+        }
+    }
+
+    /// Loads bytes.
+    ///
+    /// @param vaddr virtual address of the first byte, unsigned
+    /// @param target receives them; its size is the length
+    /// @throws ZxException as [#status()]; the message says how many bytes were moved before, and
+    ///   those stay moved
+    public void read(long vaddr, MemorySegment target) {
+        transferAll(AccessKind.READ, vaddr, target, target.byteSize());
+    }
+
+    /// Loads bytes.
+    ///
+    /// @param vaddr virtual address of the first byte, unsigned
+    /// @param length how many
+    /// @return the bytes
+    /// @throws ZxException as [#status()]
+    public byte[] read(long vaddr, int length) {
+        byte[] bytes = new byte[length];
+        read(vaddr, MemorySegment.ofArray(bytes));
+        return bytes;
+    }
+
+    /// Stores bytes.
+    ///
+    /// @param vaddr virtual address of the first byte, unsigned
+    /// @param source the bytes; its size is the length
+    /// @throws ZxException as [#status()]; the message says how many bytes were moved before, and
+    ///   those stay moved
+    public void write(long vaddr, MemorySegment source) {
+        transferAll(AccessKind.WRITE, vaddr, source, source.byteSize());
+    }
+
+    /// Stores bytes.
+    ///
+    /// @param vaddr virtual address of the first byte, unsigned
+    /// @param bytes the bytes
+    /// @throws ZxException as [#status()]
+    public void write(long vaddr, byte[] bytes) {
+        write(vaddr, MemorySegment.ofArray(bytes));
+    }
+
+    /// Fetches instruction bytes.
+    ///
+    /// @param vaddr virtual address of the first byte, unsigned
+    /// @param target receives them; its size is the length
+    /// @throws ZxException as [#status()]
+    public void fetch(long vaddr, MemorySegment target) {
+        transferAll(AccessKind.EXECUTE, vaddr, target, target.byteSize());
+    }
+
+    // ---- words
+
+    /// Loads a byte.
+    ///
+    /// @param vaddr virtual address, unsigned
+    /// @return the byte
+    /// @throws ZxException as [#status()]
+    public byte readByte(long vaddr) {
+        transferAll(AccessKind.READ, vaddr, word, Byte.BYTES);
+        return word.get(ValueLayout.JAVA_BYTE, 0);
+    }
+
+    /// Loads two bytes.
+    ///
+    /// @param vaddr virtual address, unsigned
+    /// @return the number, little-endian
+    /// @throws ZxException as [#status()]
+    public short readShort(long vaddr) {
+        transferAll(AccessKind.READ, vaddr, word, Short.BYTES);
+        return word.get(SHORT, 0);
+    }
+
+    /// Loads four bytes.
+    ///
+    /// @param vaddr virtual address, unsigned
+    /// @return the number, little-endian
+    /// @throws ZxException as [#status()]
+    public int readInt(long vaddr) {
+        transferAll(AccessKind.READ, vaddr, word, Integer.BYTES);
+        return word.get(INT, 0);
+    }
+
+    /// Loads eight bytes.
+    ///
+    /// @param vaddr virtual address, unsigned
+    /// @return the number, little-endian
+    /// @throws ZxException as [#status()]
+    public long readLong(long vaddr) {
+        transferAll(AccessKind.READ, vaddr, word, Long.BYTES);
+        return word.get(LONG, 0);
+    }
+
+    /// Stores a byte.
+    ///
+    /// @param vaddr virtual address, unsigned
+    /// @param value the byte
+    /// @throws ZxException as [#status()]
+    public void writeByte(long vaddr, byte value) {
+        word.set(ValueLayout.JAVA_BYTE, 0, value);
+        transferAll(AccessKind.WRITE, vaddr, word, Byte.BYTES);
+    }
+
+    /// Stores two bytes.
+    ///
+    /// @param vaddr virtual address, unsigned
+    /// @param value the number, stored little-endian
+    /// @throws ZxException as [#status()]
+    public void writeShort(long vaddr, short value) {
+        word.set(SHORT, 0, value);
+        transferAll(AccessKind.WRITE, vaddr, word, Short.BYTES);
+    }
+
+    /// Stores four bytes.
+    ///
+    /// @param vaddr virtual address, unsigned
+    /// @param value the number, stored little-endian
+    /// @throws ZxException as [#status()]
+    public void writeInt(long vaddr, int value) {
+        word.set(INT, 0, value);
+        transferAll(AccessKind.WRITE, vaddr, word, Integer.BYTES);
+    }
+
+    /// Stores eight bytes.
+    ///
+    /// @param vaddr virtual address, unsigned
+    /// @param value the number, stored little-endian
+    /// @throws ZxException as [#status()]
+    public void writeLong(long vaddr, long value) {
+        word.set(LONG, 0, value);
+        transferAll(AccessKind.WRITE, vaddr, word, Long.BYTES);
+    }
+
+    /// Gives up the processor. Closing twice is harmless.
+    @Override
+    public void close() {
+        mmu.close();
+    }
+}
