@@ -87,6 +87,14 @@ public final class HandleTable {
                     "koid " + object.koid(),
                     "belongs to another kernel");
         }
+        if (object.isDestroyed() && !object.canBeRevived()) {
+            throw ZxException.of(
+                    ZxStatus.BAD_STATE,
+                    "K-15",
+                    "object",
+                    "koid " + object.koid(),
+                    "is gone with its last handle");
+        }
         kernel.takeHandle();
         object.addHandle();
         return place(new Handle(object, rights));
@@ -470,8 +478,14 @@ public final class HandleTable {
             throws InterruptedException {
         var waiter = new Waiter(kernel);
         Waiter.Entry entry = waiter.register(waitable(value), signals);
-        ZxStatus status = waiter.await(deadlineNanos);
-        return new WaitResult(status, entry.finish());
+        ZxStatus status;
+        int observed;
+        try {
+            status = waiter.await(deadlineNanos);
+        } finally {
+            observed = entry.finish();
+        }
+        return new WaitResult(status, observed);
     }
 
     /// Waits for the first of many (clauses K-85 to K-88). Every item's observed word is written,

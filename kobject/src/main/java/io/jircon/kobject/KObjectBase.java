@@ -212,6 +212,13 @@ public abstract class KObjectBase implements KernelObject {
         }
     }
 
+    /// How many observers wait for a signal.
+    final int observerCount() {
+        synchronized (lock) {
+            return observers.size();
+        }
+    }
+
     final void cancelObservers(Handle handle) {
         List<Observation> canceled;
         int observed;
@@ -260,8 +267,22 @@ public abstract class KObjectBase implements KernelObject {
             last = --handleCount == 0;
         }
         if (last) {
-            onZeroHandles();
+            kernel.runZeroHandlesHook(this);
         }
+    }
+
+    /// Whether [#noteDestroyed()] was called.
+    ///
+    /// @return true from then on
+    final boolean isDestroyed() {
+        return destroyed.get();
+    }
+
+    /// Whether a handle may be made although the object is no longer alive (clause K-15).
+    ///
+    /// @return false, unless a type outlives its end as tasks do
+    boolean canBeRevived() {
+        return false;
     }
 
     /// Notes that the object is no longer alive; calling it again does nothing.

@@ -1,11 +1,13 @@
 package io.jircon.kobject;
 
+import java.util.ArrayDeque;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /// One system: it numbers its objects, tells the time, and counts what is alive. There is no global
 /// state; two kernels in one JVM share nothing.
@@ -31,6 +33,11 @@ public final class Kernel {
     private final AtomicLong nextKoid = new AtomicLong(FIRST_KOID);
     private final AtomicLongArray liveObjects = new AtomicLongArray(MAX_TYPE_IDS);
     private final AtomicInteger handles = new AtomicInteger();
+
+    /// What waits for its hook while a thread runs another one; none when it does not.
+    @SuppressWarnings("ThreadLocalUsage") // one for each kernel: kernels share nothing
+    private final ThreadLocal<@Nullable ArrayDeque<KObjectBase>> waitingHooks = new ThreadLocal<>();
+
     private final LongSupplier clock;
     private final long seed;
     private final int handleLimit;
@@ -131,17 +138,52 @@ public final class Kernel {
         handles.decrementAndGet();
     }
 
+    /// Runs the hook of an object whose last handle was closed, and then the hooks of those whose
+    /// last handle that closed in turn, one after the other: a chain of objects that hold each
+    /// other takes no stack (clause K-13). All of them have run when the outermost close returns
+    /// (clauses K-10, K-63).
+    void runZeroHandlesHook(KObjectBase object) {
+        ArrayDeque<KObjectBase> waiting = waitingHooks.get();
+        if (waiting != null) {
+            waiting.add(object);
+            return;
+        }
+        waiting = new ArrayDeque<>();
+        waitingHooks.set(waiting);
+        RuntimeException first = null;
+        try {
+            for (KObjectBase next = object; next != null; next = waiting.poll()) {
+                try {
+                    next.onZeroHandles();
+                } catch (RuntimeException e) {
+                    first = first == null ? e : first; // the others still get theirs
+                }
+            }
+        } finally {
+            waitingHooks.remove();
+        }
+        if (first != null) {
+            throw first;
+        }
+    }
+
     void countObject(ObjectType type, int change) {
         liveObjects.addAndGet(type.id(), change);
     }
 
     /// Settings of a kernel.
     public static final class Builder {
-        private LongSupplier clock = System::nanoTime;
+        private LongSupplier clock = sinceNow();
         private long seed;
         private int handleLimit = DEFAULT_HANDLE_LIMIT;
 
         private Builder() {}
+
+        /// The host's monotonic time, counted from now: the host's own count may be negative.
+        private static LongSupplier sinceNow() {
+            long start = System.nanoTime();
+            return () -> System.nanoTime() - start;
+        }
 
         /// Sets the seed.
         ///

@@ -1,6 +1,9 @@
 package io.jircon.kobject;
 
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import java.util.EnumSet;
+import java.util.Set;
 
 /// A task: a name, a handle table, a life, and an address space that a subclass supplies (clauses
 /// K-125 to K-145). This module knows no memory.
@@ -91,47 +94,60 @@ public abstract class ProcessBase extends KObjectBase {
     /// @param code what [#returnCode()] tells from now on
     /// @throws ZxException BAD_STATE when it is not running
     public final void exit(long code) {
-        synchronized (lock) {
-            if (state != State.RUNNING) {
-                throw ZxException.of(
-                        ZxStatus.BAD_STATE,
-                        "K-138",
-                        "process",
-                        "koid " + koid(),
-                        "is " + state + ", not RUNNING");
-            }
+        if (!die(code, EnumSet.of(State.RUNNING))) {
+            throw ZxException.of(
+                    ZxStatus.BAD_STATE,
+                    "K-138",
+                    "process",
+                    "koid " + koid(),
+                    "is " + state() + ", not RUNNING");
         }
-        die(code);
     }
 
     /// Ends the process; of a dead one nothing changes (clause K-138).
     public final void kill() {
-        die(KILLED);
+        die(KILLED, EnumSet.of(State.INITIAL, State.RUNNING));
     }
 
-    private void die(long code) {
+    /// Ends the process if it is in one of some states, and finishes even when the address space
+    /// cannot be destroyed.
+    ///
+    /// @return whether it was
+    @CanIgnoreReturnValue
+    private boolean die(long code, Set<State> from) {
         synchronized (lock) {
-            if (state == State.DYING || state == State.DEAD) {
-                return;
+            if (!from.contains(state)) {
+                return false;
             }
             state = State.DYING;
             returnCode = code;
         }
-        handles.closeAll();
-        destroyAddressSpace();
-        synchronized (lock) {
-            state = State.DEAD;
+        try {
+            handles.closeAll();
+        } finally {
+            try {
+                destroyAddressSpace();
+            } finally {
+                synchronized (lock) {
+                    state = State.DEAD;
+                }
+                changeSignals(0, Signals.TERMINATED);
+                noteDestroyed();
+            }
         }
-        changeSignals(0, Signals.TERMINATED);
-        noteDestroyed();
+        return true;
     }
 
     /// A process that was never started dies with its last handle (clause K-136); a running one
     /// does not care (clause K-137).
     @Override
     protected void onZeroHandles() {
-        if (state() == State.INITIAL) {
-            kill();
-        }
+        die(KILLED, EnumSet.of(State.INITIAL));
+    }
+
+    /// A dead process can still be found by its job (clause K-15).
+    @Override
+    final boolean canBeRevived() {
+        return true;
     }
 }

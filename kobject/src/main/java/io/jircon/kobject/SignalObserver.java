@@ -3,7 +3,7 @@ package io.jircon.kobject;
 /// Told once when an object's signals match, or when the handle it was registered through is
 /// closed. Called without any lock held, so it may use every object (clause K-77); it must not
 /// throw.
-public interface SignalObserver {
+interface SignalObserver {
     /// A wanted signal is active.
     ///
     /// @param observed the whole signal word at the moment of the match (clause K-81)

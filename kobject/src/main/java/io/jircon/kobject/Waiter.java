@@ -73,12 +73,13 @@ final class Waiter {
     ZxStatus await(long deadlineNanos) throws InterruptedException {
         synchronized (lock) {
             while (outcome == null) {
-                long left = deadlineNanos - kernel.nowNanos();
+                long now = kernel.nowNanos();
                 if (deadlineNanos == Kernel.INFINITE) {
                     lock.wait();
-                } else if (left <= 0) {
+                } else if (deadlineNanos <= now) { // before subtracting: any deadline is legal
                     return ZxStatus.TIMED_OUT;
                 } else {
+                    long left = Math.max(deadlineNanos - now, 1);
                     lock.wait(Math.min(left / 1_000_000 + 1, MAX_SLEEP_MILLIS));
                 }
             }

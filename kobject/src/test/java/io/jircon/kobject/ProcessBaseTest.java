@@ -1,6 +1,7 @@
 package io.jircon.kobject;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -82,5 +83,52 @@ class ProcessBaseTest {
         var process = new Recorded();
         process.start();
         Expect.status(ZxStatus.BAD_STATE, process::start);
+    }
+
+    @Test
+    @Tag("K-13")
+    void aChainOfTenThousandProcessesDiesWithoutStack() {
+        var table = new HandleTable(kernel);
+        var first = new Recorded();
+        int handle = table.add(first, ObjectType.PROCESS.defaultRights());
+        ProcessBase last = first;
+        for (int i = 0; i < 10_000; i++) {
+            var next = new Recorded();
+            last.handles().add(next, ObjectType.PROCESS.defaultRights());
+            last = next;
+        }
+        table.close(handle);
+        assertEquals(ProcessBase.State.DEAD, last.state());
+        assertEquals(Map.of(), kernel.liveObjects());
+        assertEquals(0, kernel.handleCount());
+    }
+
+    @Test
+    @Tag("K-138")
+    void aDeathThatFailsHalfWayIsStillADeath() {
+        var process =
+                new ProcessBase(kernel, "unlucky") {
+                    @Override
+                    protected void destroyAddressSpace() {
+                        throw new IllegalStateException("no");
+                    }
+                };
+        assertThrows(IllegalStateException.class, process::kill);
+        assertEquals(ProcessBase.State.DEAD, process.state());
+        assertEquals(Signals.TERMINATED, process.signals());
+        assertEquals(Map.of(), kernel.liveObjects());
+    }
+
+    @Test
+    @Tag("K-15")
+    void onlyATaskIsGivenAHandleAfterItsEnd() {
+        var table = new HandleTable(kernel);
+        var process = new Recorded();
+        process.kill();
+        table.close(table.add(process, ObjectType.PROCESS.defaultRights()));
+        var event = new Event(kernel);
+        table.close(table.add(event, Rights.BASIC));
+        Expect.status(ZxStatus.BAD_STATE, () -> table.add(event, Rights.BASIC));
+        assertEquals(0, kernel.handleCount());
     }
 }

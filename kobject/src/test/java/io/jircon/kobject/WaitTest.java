@@ -1,11 +1,13 @@
 package io.jircon.kobject;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
@@ -228,5 +230,27 @@ class WaitTest {
         assertTrue(!wait.isDone());
         table.signal(handle, 0, Signals.SIGNALED);
         assertEquals(Signals.SIGNALED, result(wait).observed());
+    }
+
+    @Test
+    @Tag("K-80")
+    void theEarliestDeadlineOfAllPolls() throws Exception {
+        assertEquals(
+                ZxStatus.TIMED_OUT,
+                table.waitOne(handle, Signals.SIGNALED, Long.MIN_VALUE).status());
+    }
+
+    @Test
+    void anInterruptedWaitLeavesNothingBehind() throws Exception {
+        Thread[] waiter = new Thread[1];
+        FutureTask<WaitResult> wait =
+                blocked(() -> {
+                    waiter[0] = Thread.currentThread();
+                    return table.waitOne(handle, Signals.SIGNALED, Kernel.INFINITE);
+                });
+        waiter[0].interrupt();
+        var thrown = assertThrows(ExecutionException.class, () -> result(wait));
+        assertEquals(InterruptedException.class, thrown.getCause().getClass());
+        assertEquals(0, event.observerCount());
     }
 }
