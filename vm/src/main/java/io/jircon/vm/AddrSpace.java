@@ -77,12 +77,17 @@ public final class AddrSpace implements AutoCloseable {
     ///   frame for a page table; NOT_SUPPORTED when the machine has no guests
     public static AddrSpace create(Machine machine, GuestPhysAddr base, long sizeBytes) {
         if (VmoMath.sumWraps(base.value(), sizeBytes)) {
-            throw VmErrors.outOfRange("A-131", "base=" + base + " size=" + hex(sizeBytes) + " wraps");
+            throw VmErrors.outOfRange(
+                    "A-131", "base=" + base + " size=" + hex(sizeBytes) + " wraps");
         }
         if (sizeBytes == 0 || !VmoMath.isAligned(base.value() | sizeBytes)) {
             throw VmErrors.invalidArgs(
                     "A-131",
-                    "base=" + base + " size=" + hex(sizeBytes) + " are no positive number of pages");
+                    "base="
+                            + base
+                            + " size="
+                            + hex(sizeBytes)
+                            + " are no positive number of pages");
         }
         VmAddressRegion root = VmAddressRegion.newRoot(machine, AddressSpaceKind.GUEST);
         if (!root.containsRange(base.value(), sizeBytes)) {
@@ -174,8 +179,7 @@ public final class AddrSpace implements AutoCloseable {
         synchronized (lock) {
             requireFree("A-134", gpa, length);
             try (VmObject range =
-                    VmObject.createPhysical(
-                            machine, hpa.value(), length, CachePolicy.of(flags))) {
+                    VmObject.createPhysical(machine, hpa.value(), length, CachePolicy.of(flags))) {
                 map(gpa, range, length, flags, VmarFlags.MAP_RANGE);
             }
         }
@@ -197,8 +201,7 @@ public final class AddrSpace implements AutoCloseable {
         boolean eager = populate == Populate.EAGERLY;
         synchronized (lock) {
             requireFree("A-135", gpa, length);
-            try (VmObject pages =
-                    VmObject.create(machine, length, new CommitPolicy.Alloc(eager))) {
+            try (VmObject pages = VmObject.create(machine, length, new CommitPolicy.Alloc(eager))) {
                 pages.setCachePolicy(CachePolicy.of(flags));
                 map(gpa, pages, length, flags, eager ? VmarFlags.MAP_RANGE : VmarFlags.NONE);
                 allocated.add(pages);
@@ -319,7 +322,8 @@ public final class AddrSpace implements AutoCloseable {
         requireReadable("A-144", flags);
         if ((flags.bits() & MmuFlags.MEMORY_TYPE_MASK) != 0) {
             throw VmErrors.invalidArgs(
-                    "A-144", "flags=" + flags + ": the memory type is fixed when an area is mapped");
+                    "A-144",
+                    "flags=" + flags + ": the memory type is fixed when an area is mapped");
         }
         if (length != 0) {
             synchronized (lock) {
@@ -495,8 +499,8 @@ public final class AddrSpace implements AutoCloseable {
     /// @param gpa any guest-physical address
     /// @param access what the guest wanted
     /// @return true when the access can be tried again. False when the address is in no area, the
-    ///   area does not allow the access, or no frame is left; and false when the page of a linear or
-    ///   an eagerly populated area allowed the access all along, for then there is nothing to
+    ///   area does not allow the access, or no frame is left; and false when the page of a linear
+    ///   or an eagerly populated area allowed the access all along, for then there is nothing to
     ///   resolve (clauses)
     public boolean handlePageFault(GuestPhysAddr gpa, AccessKind access) {
         VmMapping area = containsRange(gpa, 1) ? root.findMapping(gpa.value()) : null;

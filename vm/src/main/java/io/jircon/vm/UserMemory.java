@@ -85,6 +85,18 @@ public final class UserMemory implements AutoCloseable {
         }
     }
 
+    /// Moves a whole buffer, without an exception and without garbage.
+    ///
+    /// @param access READ and EXECUTE move bytes into the buffer, WRITE moves bytes out of it
+    /// @param vaddr virtual address of the first byte, unsigned
+    /// @param buffer as many bytes as are to be moved
+    /// @return [#status()]: OK when all bytes were moved; else why the byte at [#refusedAt()] was
+    ///   refused, the bytes before it having been moved
+    public ZxStatus access(AccessKind access, long vaddr, MemorySegment buffer) {
+        long length = buffer.byteSize();
+        return transfer(access, vaddr, buffer, 0, length) == length ? ZxStatus.OK : status;
+    }
+
     private long move(
             AccessKind access, long vaddr, MemorySegment buffer, long offset, long length) {
         return switch (access) {

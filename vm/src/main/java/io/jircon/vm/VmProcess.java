@@ -3,8 +3,8 @@ package io.jircon.vm;
 import io.jircon.kobject.ProcessBase;
 import java.util.List;
 
-/// A process with an address space of its own, which ends with it (clauses K-126 to K-129 and
-/// K-136 to K-144).
+/// A process with an address space of its own, which ends with it (clauses K-126 to K-129 and K-136
+/// to K-144).
 public final class VmProcess extends ProcessBase {
     private final VmAddressRegion root;
 
@@ -18,8 +18,8 @@ public final class VmProcess extends ProcessBase {
     /// @param machine where its address space is
     /// @param name its name
     /// @return a process to kill, or to give to handles
-    /// @throws io.jircon.kobject.ZxException NO_MEMORY when there is no frame for a page table; then
-    ///   there is no process either (clause K-126)
+    /// @throws io.jircon.kobject.ZxException NO_MEMORY when there is no frame for a page table;
+    ///   then there is no process either (clause K-126)
     public static VmProcess create(Machine machine, String name) {
         return new VmProcess(machine, name, VmAddressRegion.newRoot(machine));
     }

@@ -188,12 +188,7 @@ abstract class AddrSpaceCases {
                 0x1000,
                 PAGE,
                 MmuFlags.of(MmuFlags.USER_BIT | MmuFlags.DEVICE_BIT));
-        linear(
-                ZxStatus.INVALID_ARGS,
-                0x10000,
-                0x1000,
-                PAGE,
-                MmuFlags.of(MmuFlags.WRITE_BIT));
+        linear(ZxStatus.INVALID_ARGS, 0x10000, 0x1000, PAGE, MmuFlags.of(MmuFlags.WRITE_BIT));
         linear(ZxStatus.OUT_OF_RANGE, 0x10000, -PAGE, 2 * PAGE, rw);
         linear(ZxStatus.ALREADY_EXISTS, 0x12000, 0x1000, PAGE, rw);
         linear(ZxStatus.ALREADY_EXISTS, 0x10000, 0x1000, 0x10000, rw);
@@ -265,9 +260,7 @@ abstract class AddrSpaceCases {
     void populatingMoreThanThereIsLeavesNoTrace() {
         try (var big = AddrSpace.create(machine, gpa(0), 1L << 36)) {
             long before = machine.frames().freeFrames();
-            refused(
-                    ZxStatus.NO_MEMORY,
-                    () -> big.mapAlloc(gpa(0), 1L << 36, MmuFlags.RW, EAGERLY));
+            refused(ZxStatus.NO_MEMORY, () -> big.mapAlloc(gpa(0), 1L << 36, MmuFlags.RW, EAGERLY));
             assertEquals(before, machine.frames().freeFrames());
             big.mapAlloc(gpa(0), 4 * PAGE, MmuFlags.RW, EAGERLY);
         }
@@ -374,12 +367,8 @@ abstract class AddrSpaceCases {
         other.mapAlloc(BASE, PAGE, MmuFlags.RW, EAGERLY);
         other.close();
         other.close();
-        refused(
-                ZxStatus.BAD_STATE,
-                () -> other.mapAlloc(BASE, PAGE, MmuFlags.RW, ON_FAULT));
-        refused(
-                ZxStatus.BAD_STATE,
-                () -> other.mapLinear(BASE, hpa(0x1000), PAGE, MmuFlags.RW));
+        refused(ZxStatus.BAD_STATE, () -> other.mapAlloc(BASE, PAGE, MmuFlags.RW, ON_FAULT));
+        refused(ZxStatus.BAD_STATE, () -> other.mapLinear(BASE, hpa(0x1000), PAGE, MmuFlags.RW));
         refused(ZxStatus.BAD_STATE, () -> other.unmap(BASE, PAGE));
         refused(ZxStatus.BAD_STATE, other::clear);
         refused(ZxStatus.BAD_STATE, () -> other.protect(BASE, PAGE, MmuFlags.R));
@@ -400,8 +389,7 @@ abstract class AddrSpaceCases {
         try (UserMemory memory = space.memory()) {
             memory.writeByte(0x10fff, (byte) 1);
             memory.writeByte(0x12000, (byte) 1);
-            var denied =
-                    assertThrows(ZxException.class, () -> memory.writeByte(0x11000, (byte) 1));
+            var denied = assertThrows(ZxException.class, () -> memory.writeByte(0x11000, (byte) 1));
             assertEquals(ZxStatus.ACCESS_DENIED, denied.status());
             assertFalse(space.handlePageFault(gpa(0x11000), AccessKind.WRITE));
             space.protect(gpa(0x11000), PAGE, MmuFlags.RW);
@@ -435,9 +423,7 @@ abstract class AddrSpaceCases {
         refused(ZxStatus.INVALID_ARGS, () -> space.protect(BASE, PAGE, MmuFlags.NONE));
         refused(
                 ZxStatus.INVALID_ARGS,
-                () ->
-                        space.protect(
-                                BASE, PAGE, MmuFlags.R.with(MmuFlags.of(MmuFlags.DEVICE_BIT))));
+                () -> space.protect(BASE, PAGE, MmuFlags.R.with(MmuFlags.of(MmuFlags.DEVICE_BIT))));
         refused(ZxStatus.OUT_OF_RANGE, () -> space.protect(gpa(0), PAGE, MmuFlags.R));
         refused(ZxStatus.INVALID_ARGS, () -> space.protect(BASE, 1, MmuFlags.R));
         space.protect(gpa(0x11000), 0, MmuFlags.R);
@@ -463,8 +449,7 @@ abstract class AddrSpaceCases {
         space.mapAlloc(gpa(0x11000), 2 * PAGE, MmuFlags.RW, ON_FAULT);
         assertEquals(Optional.empty(), space.translateAndGetLimit(gpa(0x11000)));
         space.handlePageFault(gpa(0x11000), AccessKind.WRITE);
-        assertEquals(
-                0xff8, space.translateAndGetLimit(gpa(0x11008)).orElseThrow().limitBytes());
+        assertEquals(0xff8, space.translateAndGetLimit(gpa(0x11008)).orElseThrow().limitBytes());
     }
 
     @Test

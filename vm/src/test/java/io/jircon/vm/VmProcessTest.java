@@ -26,8 +26,7 @@ class VmProcessTest {
                             "x86_64",
                             HalConfig.DEFAULT
                                     .withMemoryBytes(8L << 20)
-                                    .withFrameWrapper(
-                                            inner -> frames = new FailingFrames(inner))));
+                                    .withFrameWrapper(inner -> frames = new FailingFrames(inner))));
     private final long freeAtStart = machine.frames().freeFrames();
 
     @AfterEach
@@ -112,8 +111,7 @@ class VmProcessTest {
             ZxException e = assertThrows(ZxException.class, () -> region.unmap(0x1000, PAGE));
             assertEquals(ZxStatus.BAD_STATE, e.status());
         }
-        assertEquals(
-                ZxStatus.BAD_STATE, assertThrows(ZxException.class, process::maps).status());
+        assertEquals(ZxStatus.BAD_STATE, assertThrows(ZxException.class, process::maps).status());
         kept.close();
     }
 

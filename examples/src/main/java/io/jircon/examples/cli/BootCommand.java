@@ -1,7 +1,6 @@
 package io.jircon.examples.cli;
 
 import io.jircon.examples.program.LoadedProgram;
-import io.jircon.examples.program.Processor;
 import io.jircon.examples.program.ProgramCheck;
 import io.jircon.hal.HalProvider;
 import io.jircon.hal.MmuStats;
@@ -9,6 +8,7 @@ import io.jircon.hal.PageSize;
 import io.jircon.kobject.ProcessBase;
 import io.jircon.vm.Machine;
 import io.jircon.vm.MapEntry;
+import io.jircon.vm.UserMemory;
 import java.io.PrintWriter;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
@@ -94,7 +94,7 @@ final class BootCommand implements Callable<Integer> {
             long freeBefore = machine.frames().freeFrames();
             var paging = populate ? LoadedProgram.Paging.POPULATE : LoadedProgram.Paging.ON_DEMAND;
             try (LoadedProgram loaded = Programs.load(machine, program, paging);
-                    var processor = new Processor(loaded.root(), machine.hal().newMmu())) {
+                    var memory = new UserMemory(loaded.root(), machine.hal().newMmu())) {
                 out.printf(
                         "%s: %s, %s, %d segments, %s 0x%x%n",
                         provider.name(),
@@ -103,9 +103,9 @@ final class BootCommand implements Callable<Integer> {
                         loaded.segments().size(),
                         loaded.bias() == 0 ? "at its own address" : "moved to",
                         loaded.image().baseAddress());
-                ProgramCheck.Outcome outcome = ProgramCheck.run(loaded, processor);
+                ProgramCheck.Outcome outcome = ProgramCheck.run(loaded, memory);
                 printRegions(out, loaded);
-                printCosts(out, loaded, processor, outcome);
+                printCosts(out, loaded, memory, outcome);
                 pages += outcome.pages();
                 bytes += outcome.bytes();
             }
@@ -158,16 +158,16 @@ final class BootCommand implements Callable<Integer> {
     private static void printCosts(
             PrintWriter out,
             LoadedProgram loaded,
-            Processor processor,
+            UserMemory memory,
             ProgramCheck.Outcome outcome) {
-        MmuStats stats = processor.stats();
+        MmuStats stats = memory.stats();
         out.printf(
                 "  read %d bytes in %d pages: equal to the file; refused %d accesses that must be%n",
                 outcome.bytes(), outcome.pages(), outcome.refusals());
         out.printf(
                 "  faults: %d resolved, %d refused; page tables: %d frames; TLB: %d hits, %d misses%n",
-                processor.faultsResolved(),
-                stats.faults() - processor.faultsResolved(),
+                memory.faultsResolved(),
+                stats.faults() - memory.faultsResolved(),
                 loaded.pageTable().tableFrames(),
                 stats.tlbHits(),
                 stats.tlbMisses());

@@ -1,12 +1,12 @@
 package io.jircon.examples.cli;
 
 import io.jircon.examples.program.LoadedProgram;
-import io.jircon.examples.program.Processor;
 import io.jircon.hal.AccessKind;
 import io.jircon.hal.HalProvider;
 import io.jircon.hal.PageWalk;
 import io.jircon.kobject.ZxStatus;
 import io.jircon.vm.Machine;
+import io.jircon.vm.UserMemory;
 import java.io.PrintWriter;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -47,21 +47,21 @@ final class WalkCommand implements Callable<Integer> {
             try (Machine machine = Programs.boot(provider, program);
                     LoadedProgram loaded =
                             Programs.load(machine, program, LoadedProgram.Paging.ON_DEMAND);
-                    var processor = new Processor(loaded.root(), machine.hal().newMmu())) {
-                walk(loaded, processor, linked, arena.allocate(1));
+                    var memory = new UserMemory(loaded.root(), machine.hal().newMmu())) {
+                walk(loaded, memory, linked, arena.allocate(1));
             }
         }
         return Main.OK;
     }
 
     /// Touches the address as the program would, then asks the machine's walker what it did.
-    private void walk(LoadedProgram loaded, Processor processor, long linked, MemorySegment octet) {
+    private void walk(LoadedProgram loaded, UserMemory memory, long linked, MemorySegment octet) {
         PrintWriter out = spec.commandLine().getOut();
         long vaddr = linked + loaded.bias();
         if (vaddr != linked) {
             out.printf("0x%x was moved to 0x%x%n", linked, vaddr);
         }
-        ZxStatus status = processor.access(AccessKind.READ, vaddr, octet);
+        ZxStatus status = memory.access(AccessKind.READ, vaddr, octet);
         out.printf("read of 0x%x: %s%n", vaddr, status);
         PageWalk walk = loaded.pageTable().explain(vaddr, AccessKind.READ);
         for (PageWalk.Step step : walk.steps()) {

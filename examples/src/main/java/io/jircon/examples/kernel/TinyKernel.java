@@ -1,13 +1,13 @@
 package io.jircon.examples.kernel;
 
-import io.jircon.examples.program.Processor;
-import io.jircon.examples.program.UserProcess;
 import io.jircon.hal.AccessKind;
 import io.jircon.hal.Mmu;
 import io.jircon.kobject.ZxStatus;
 import io.jircon.vm.Machine;
+import io.jircon.vm.UserMemory;
 import io.jircon.vm.VmAddressRegion;
 import io.jircon.vm.VmObject;
+import io.jircon.vm.VmProcess;
 import io.jircon.vm.VmarFlags;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -58,7 +58,7 @@ public final class TinyKernel implements AutoCloseable {
     /// @param program what it does
     /// @return the process, with an empty address space to map things into
     public Task spawn(String name, Program program) {
-        var task = new Task(new UserProcess(machine, name), machine.hal().newMmu(), program);
+        var task = new Task(VmProcess.create(machine, name), machine.hal().newMmu(), program);
         task.process.start();
         ready.addLast(task);
         return task;
@@ -83,21 +83,21 @@ public final class TinyKernel implements AutoCloseable {
 
     /// A running process.
     public static final class Task {
-        private final UserProcess process;
-        private final Processor processor;
+        private final VmProcess process;
+        private final UserMemory processor;
         private final Program program;
         private final MemorySegment word = MemorySegment.ofArray(new byte[Integer.BYTES]);
 
-        private Task(UserProcess process, Mmu mmu, Program program) {
+        private Task(VmProcess process, Mmu mmu, Program program) {
             this.process = process;
-            this.processor = new Processor(process.root(), mmu);
+            this.processor = new UserMemory(process.root(), mmu);
             this.program = program;
         }
 
         /// The process object: its return code, its signals.
         ///
         /// @return never null
-        public UserProcess process() {
+        public VmProcess process() {
             return process;
         }
 

@@ -7,6 +7,7 @@ import io.jircon.hal.PageTableTrait;
 import io.jircon.vm.Machine;
 import io.jircon.vm.VmAddressRegion;
 import io.jircon.vm.VmObject;
+import io.jircon.vm.VmProcess;
 import io.jircon.vm.VmarFlags;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,14 +26,14 @@ public final class LoadedProgram implements AutoCloseable {
     public static final long GUARD_BYTES = 64 << 10;
 
     private final ElfFile elf;
-    private final UserProcess process;
+    private final VmProcess process;
     private final VmAddressRegion image;
     private final VmAddressRegion stack;
     private final List<Placed> segments;
 
     private LoadedProgram(
             ElfFile elf,
-            UserProcess process,
+            VmProcess process,
             VmAddressRegion image,
             VmAddressRegion stack,
             List<Placed> segments) {
@@ -76,7 +77,7 @@ public final class LoadedProgram implements AutoCloseable {
     /// @throws io.jircon.kobject.ZxException when there is no room for it; nothing is left behind
     public static LoadedProgram load(
             Machine machine, String name, ElfFile elf, ImageLayout layout, Paging paging) {
-        var process = new UserProcess(machine, name);
+        var process = VmProcess.create(machine, name);
         VmAddressRegion root = process.root();
         try {
             VmAddressRegion image = allocateImage(root, elf, layout);
@@ -197,7 +198,7 @@ public final class LoadedProgram implements AutoCloseable {
     /// The process.
     ///
     /// @return dead after close
-    public UserProcess process() {
+    public VmProcess process() {
         return process;
     }
 

@@ -4,6 +4,7 @@ import io.jircon.examples.elf.ElfSegment;
 import io.jircon.hal.AccessKind;
 import io.jircon.hal.PageSize;
 import io.jircon.kobject.ZxStatus;
+import io.jircon.vm.UserMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -14,14 +15,14 @@ public final class ProgramCheck {
     private static final long CHUNK_BYTES = 64 << 10;
 
     private final LoadedProgram program;
-    private final Processor processor;
+    private final UserMemory memory;
     private long pagesRead;
     private long bytesCompared;
     private int refusals;
 
-    private ProgramCheck(LoadedProgram program, Processor processor) {
+    private ProgramCheck(LoadedProgram program, UserMemory memory) {
         this.program = program;
-        this.processor = processor;
+        this.memory = memory;
     }
 
     /// What was looked at, and found to be as it must.
@@ -46,11 +47,11 @@ public final class ProgramCheck {
     /// Checks everything.
     ///
     /// @param program what was loaded
-    /// @param processor runs in the program's address space
+    /// @param memory runs in the program's address space
     /// @return what was looked at
     /// @throws MismatchException at the first thing that is not as it must be
-    public static Outcome run(LoadedProgram program, Processor processor) {
-        var check = new ProgramCheck(program, processor);
+    public static Outcome run(LoadedProgram program, UserMemory memory) {
+        var check = new ProgramCheck(program, memory);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment buffer = arena.allocate(CHUNK_BYTES);
             for (LoadedProgram.Placed placed : program.segments()) {
@@ -76,10 +77,10 @@ public final class ProgramCheck {
         for (long done = 0; done < part.sizeBytes(); done += CHUNK_BYTES) {
             long length = Math.min(CHUNK_BYTES, part.sizeBytes() - done);
             MemorySegment read = buffer.asSlice(0, length);
-            ZxStatus status = processor.access(AccessKind.READ, placed.base() + done, read);
+            ZxStatus status = memory.access(AccessKind.READ, placed.base() + done, read);
             if (status != ZxStatus.OK) {
                 throw new MismatchException(
-                        "a read at 0x%x was refused: %s".formatted(processor.refusedAt(), status));
+                        "a read at 0x%x was refused: %s".formatted(memory.refusedAt(), status));
             }
             requireEqual(placed.base(), read, done, file, part.headBytes());
             pagesRead += length / PageSize.BASE_BYTES;
@@ -138,8 +139,8 @@ public final class ProgramCheck {
         }
         MemorySegment back = buffer.asSlice(pattern.byteSize(), pattern.byteSize());
         long vaddr = top - pattern.byteSize();
-        requireAllowed(processor.access(AccessKind.WRITE, vaddr, pattern));
-        requireAllowed(processor.access(AccessKind.READ, vaddr, back));
+        requireAllowed(memory.access(AccessKind.WRITE, vaddr, pattern));
+        requireAllowed(memory.access(AccessKind.READ, vaddr, back));
         if (pattern.mismatch(back) >= 0) {
             throw new MismatchException("the stack does not give back what was written to it");
         }
@@ -153,13 +154,13 @@ public final class ProgramCheck {
     private void requireAllowed(ZxStatus status) {
         if (status != ZxStatus.OK) {
             throw new MismatchException(
-                    "an access at 0x%x was refused: %s".formatted(processor.refusedAt(), status));
+                    "an access at 0x%x was refused: %s".formatted(memory.refusedAt(), status));
         }
     }
 
     private void requireRefused(
             AccessKind access, long vaddr, MemorySegment octet, ZxStatus expected) {
-        ZxStatus status = processor.access(access, vaddr, octet);
+        ZxStatus status = memory.access(access, vaddr, octet);
         if (status != expected) {
             throw new MismatchException(
                     "%s at 0x%x answered %s, not %s".formatted(access, vaddr, status, expected));

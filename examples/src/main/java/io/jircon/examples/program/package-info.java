@@ -2,7 +2,6 @@
 /// kernel's `exec` does, without running the program.
 ///
 /// [io.jircon.examples.program.ImageLayout] is where the segments go;
-/// [io.jircon.examples.program.LoadedProgram] puts them there;
-/// [io.jircon.examples.program.Processor] accesses them, fault by fault;
-/// [io.jircon.examples.program.ProgramCheck] reads everything back.
+/// [io.jircon.examples.program.LoadedProgram] puts them there; [io.jircon.vm.UserMemory] accesses
+/// them, fault by fault; [io.jircon.examples.program.ProgramCheck] reads everything back.
 package io.jircon.examples.program;

@@ -14,6 +14,7 @@ import io.jircon.kobject.ProcessBase;
 import io.jircon.kobject.ZxException;
 import io.jircon.kobject.ZxStatus;
 import io.jircon.vm.Machine;
+import io.jircon.vm.UserMemory;
 import io.jircon.vm.VmarFlags;
 import java.lang.foreign.MemorySegment;
 import org.junit.jupiter.api.AfterEach;
@@ -28,7 +29,7 @@ class ProgramCheckTest {
     private Machine machine;
     private long freeBefore;
     private LoadedProgram program;
-    private Processor processor;
+    private UserMemory processor;
 
     private static Machine boot(long memoryBytes) {
         return Machine.boot(Hals.create("riscv64", HalConfig.DEFAULT.withMemoryBytes(memoryBytes)));
@@ -45,7 +46,7 @@ class ProgramCheckTest {
         machine = boot(16 << 20);
         freeBefore = machine.frames().freeFrames();
         program = load(machine, LoadedProgram.Paging.ON_DEMAND);
-        processor = new Processor(program.root(), machine.hal().newMmu());
+        processor = new UserMemory(program.root(), machine.hal().newMmu());
     }
 
     @AfterEach
