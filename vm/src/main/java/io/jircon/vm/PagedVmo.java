@@ -441,63 +441,42 @@ final class PagedVmo extends VmObject {
         }
     }
 
-    static void requirePinnable(VmObject vmo, long offset, long len) {
-        if (!VmoMath.isAligned(offset) || !VmoMath.isAligned(len) || len == 0) {
-            throw VmErrors.invalidArgs(
-                    "O-121", "offset=" + hex(offset) + " len=" + hex(len) + " are no whole pages");
-        }
-        vmo.requireInside("O-121", offset, len);
-    }
-
     @Override
-    public void pin(long offset, long len) {
-        lock().lock();
+    long[] pinPages(long offset, long len) {
+        requireNotDiscarded();
+        long first = storePage(offset);
+        long end = first + (len >>> SHIFT);
+        if (store.pins.isFullIn(first, end)) {
+            throw ZxException.of(
+                    ZxStatus.UNAVAILABLE,
+                    "O-126",
+                    "offset",
+                    hex(offset),
+                    "has as many pins as it can");
+        }
         try {
-            requirePinnable(this, offset, len);
-            long first = storePage(offset);
-            long end = first + (len >>> SHIFT);
-            if (store.pins.isFullIn(first, end)) {
-                throw ZxException.of(
-                        ZxStatus.UNAVAILABLE,
-                        "O-126",
-                        "offset",
-                        hex(offset),
-                        "has as many pins as it can");
-            }
             store.commit(first, end);
-            store.pins.pin(first, end);
         } catch (PagingException e) {
             throw VmErrors.of(e, "O-123", "pin of offset=" + hex(offset) + " len=" + hex(len));
-        } finally {
-            lock().unlock();
         }
+        store.pins.pin(first, end);
+        long[] addresses = new long[(int) (end - first)];
+        for (int i = 0; i < addresses.length; i++) {
+            addresses[i] = store.frame(first + i);
+        }
+        return addresses;
     }
 
     @Override
-    public void unpin(long offset, long len) {
-        lock().lock();
-        try {
-            requirePinnable(this, offset, len);
-            long first = storePage(offset);
-            long end = first + (len >>> SHIFT);
-            for (long page = first; page < end; page++) {
-                if (store.pins.next(page, page + 1) == PageList.NONE) {
-                    throw VmErrors.badState(
-                            "O-128", "offset=" + hex(offset) + " holds a page without a pin");
-                }
-            }
-            store.pins.unpin(first, end);
-        } finally {
-            lock().unlock();
-        }
+    void unpinPages(long offset, long len) {
+        long first = storePage(offset);
+        store.pins.unpin(first, first + (len >>> SHIFT));
     }
 
     // ---- discarding
 
-    /// Locks the contents against being discarded (clauses O-109, O-110).
-    ///
-    /// @return whether they had been discarded since the last lock; then they read as zeros
-    boolean lockContents() {
+    @Override
+    public boolean lockContents() {
         lock().lock();
         try {
             return discardable().lock();
@@ -506,8 +485,8 @@ final class PagedVmo extends VmObject {
         }
     }
 
-    /// Locks the contents unless they were discarded (clause O-109).
-    boolean tryLockContents() {
+    @Override
+    public boolean tryLockContents() {
         lock().lock();
         try {
             return discardable().tryLock();
@@ -516,8 +495,8 @@ final class PagedVmo extends VmObject {
         }
     }
 
-    /// Takes one lock back (clause O-112).
-    void unlockContents() {
+    @Override
+    public void unlockContents() {
         lock().lock();
         try {
             discardable().unlock();
@@ -526,10 +505,8 @@ final class PagedVmo extends VmObject {
         }
     }
 
-    /// Takes all pages back if the contents may go (clause O-260).
-    ///
-    /// @return how many pages were freed
-    long reclaim() {
+    @Override
+    public long reclaim() {
         lock().lock();
         try {
             return store.pins.isEmpty() && discardable().discard() ? store.discard() : 0;

@@ -142,13 +142,37 @@ final class PhysicalVmo extends VmObject {
 
     /// The frames of a physical range never move: there is nothing to keep in place.
     @Override
-    public void pin(long offset, long len) {
-        PagedVmo.requirePinnable(this, offset, len);
+    long[] pinPages(long offset, long len) {
+        long[] addresses = new long[Math.toIntExact(len >>> VmoMath.SHIFT)];
+        for (int i = 0; i < addresses.length; i++) {
+            addresses[i] = policy.base() + offset + i * PAGE;
+        }
+        return addresses;
     }
 
     @Override
-    public void unpin(long offset, long len) {
-        PagedVmo.requirePinnable(this, offset, len);
+    void unpinPages(long offset, long len) {
+        // The frames belong to somebody else and never move.
+    }
+
+    @Override
+    public boolean lockContents() {
+        throw notSupported("lockContents");
+    }
+
+    @Override
+    public boolean tryLockContents() {
+        throw notSupported("tryLockContents");
+    }
+
+    @Override
+    public void unlockContents() {
+        throw notSupported("unlockContents");
+    }
+
+    @Override
+    public long reclaim() {
+        throw notSupported("reclaim");
     }
 
     @Override

@@ -18,9 +18,9 @@ import org.jspecify.annotations.Nullable;
 /// A memory object: a run of pages that can be mapped, read and written.
 ///
 /// Lifetime (clause O-5): an object lives while its maker has not closed it, while a handle refers
-/// to it, or while it is mapped. The maker's hold ends with [#close()], or with the last handle
-/// when handles were made. Then its frames go back to the machine, unless a slice or reference
-/// still shows them.
+/// to it, while it is mapped, or while pages are pinned through it. The maker's hold ends with
+/// [#close()], or with the last handle when handles were made. Then its frames go back to the
+/// machine, unless a slice or reference still shows them.
 ///
 /// Offsets and sizes are bytes, unsigned. Every method is safe for use by many threads; the lock
 /// ([#lock()]) is the family's, the second in the lock order.
@@ -41,6 +41,7 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
     private boolean held = true;
     private boolean destroyed;
     private int mappingCount;
+    private int pins;
     private volatile CachePolicy cachePolicy;
 
     VmObject(
@@ -328,20 +329,76 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
     }
 
     /// Keeps the pages of a range where they are until they are unpinned (clauses O-121 to O-128).
+    /// Takes frames for those that have none of their own.
     ///
     /// @param offset first byte, page aligned
     /// @param len how many bytes, a positive multiple of the page size
+    /// @return where the pages are, to close; it keeps this object alive
     /// @throws ZxException INVALID_ARGS when unaligned or empty; OUT_OF_RANGE; UNAVAILABLE when a
-    ///   page has as many pins as it can; NO_MEMORY
-    public abstract void pin(long offset, long len);
+    ///   page has as many pins as it can; NOT_FOUND when discarded; NO_MEMORY
+    public final PinnedPages pin(long offset, long len) {
+        lock().lock();
+        try {
+            if (!VmoMath.isAligned(offset | len) || len == 0) {
+                throw VmErrors.invalidArgs(
+                        "O-121",
+                        "offset="
+                                + VmoMath.hex(offset)
+                                + " len="
+                                + VmoMath.hex(len)
+                                + " are no whole pages");
+            }
+            requireInside("O-121", offset, len);
+            var pinned = new PinnedPages(this, offset, pinPages(offset, len));
+            pins++;
+            return pinned;
+        } finally {
+            lock().unlock();
+        }
+    }
 
-    /// Takes one pin from every page of a range.
+    /// Ends one [PinnedPages]; with the lock held.
+    final void unpin(long offset, long len) {
+        unpinPages(offset, len);
+        pins--;
+        destroyIfUnused();
+    }
+
+    /// Pins whole pages inside the object, all or none.
     ///
-    /// @param offset first byte, page aligned
-    /// @param len how many bytes, a positive multiple of the page size
-    /// @throws ZxException INVALID_ARGS when unaligned or empty; OUT_OF_RANGE; BAD_STATE when a
-    ///   page has no pin
-    public abstract void unpin(long offset, long len);
+    /// @return their physical addresses
+    abstract long[] pinPages(long offset, long len);
+
+    abstract void unpinPages(long offset, long len);
+
+    // ---- discarding
+
+    /// Locks the contents of a discardable object against being taken back (clauses O-109 and
+    /// O-110). Locks nest.
+    ///
+    /// @return whether the contents had been taken back; then they read as zeros from now on
+    /// @throws ZxException NOT_SUPPORTED when the object is not discardable
+    public abstract boolean lockContents();
+
+    /// Locks the contents of a discardable object unless they were taken back (clause O-109).
+    ///
+    /// @return whether they are locked now
+    /// @throws ZxException NOT_SUPPORTED when the object is not discardable
+    public abstract boolean tryLockContents();
+
+    /// Takes one lock back (clause O-112); after the last, the contents may be taken back.
+    ///
+    /// @throws ZxException NOT_SUPPORTED when the object is not discardable; BAD_STATE when it is
+    ///   not locked
+    public abstract void unlockContents();
+
+    /// Takes all pages of a discardable object back if it was locked before and is not now, and no
+    /// page is pinned (clause O-260): what a kernel short of memory does. Every access is NOT_FOUND
+    /// then until the next lock.
+    ///
+    /// @return how many pages were freed
+    /// @throws ZxException NOT_SUPPORTED when the object is not discardable
+    public abstract long reclaim();
 
     // ---- children
 
@@ -542,7 +599,7 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
 
     /// Ends the object when nothing holds it; its children go to its parent (clause O-234).
     private void destroyIfUnused() {
-        if (destroyed || held || mappingCount != 0 || handleCount() != 0) {
+        if (destroyed || held || mappingCount != 0 || pins != 0 || handleCount() != 0) {
             return;
         }
         destroyed = true;

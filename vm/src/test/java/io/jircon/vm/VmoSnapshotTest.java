@@ -66,9 +66,9 @@ class VmoSnapshotTest extends VmoFixture {
     @Tag("O-125")
     void aPinnedObjectIsNotSnapshotted() {
         VmObject vmo = written(1);
-        vmo.pin(0, PAGE);
+        PinnedPages pinned = vmo.pin(0, PAGE);
         refused(ZxStatus.BAD_STATE, () -> vmo.createSnapshot(0, PAGE));
-        vmo.unpin(0, PAGE);
+        pinned.close();
         snapshot(vmo, 0, 1);
     }
 

@@ -108,9 +108,9 @@ class VmoTest extends VmoFixture {
         VmObject resizable = paged(2, VmoOption.RESIZABLE);
         refused(ZxStatus.OUT_OF_RANGE, () -> resizable.setSize(-1));
         refused(ZxStatus.OUT_OF_RANGE, () -> resizable.setSize(-PAGE));
-        resizable.pin(PAGE, PAGE);
+        PinnedPages pinned = resizable.pin(PAGE, PAGE);
         refused(ZxStatus.BAD_STATE, () -> resizable.setSize(PAGE));
-        resizable.unpin(PAGE, PAGE);
+        pinned.close();
         resizable.setSize(PAGE);
         assertEquals(PAGE, resizable.sizeBytes());
     }
@@ -191,9 +191,9 @@ class VmoTest extends VmoFixture {
         VmObject vmo = written(3);
         refused(ZxStatus.INVALID_ARGS, () -> vmo.decommit(1, PAGE));
         refused(ZxStatus.OUT_OF_RANGE, () -> vmo.decommit(1, 3 * PAGE));
-        vmo.pin(PAGE, PAGE);
+        PinnedPages pinned = vmo.pin(PAGE, PAGE);
         refused(ZxStatus.BAD_STATE, () -> vmo.decommit(0, 3 * PAGE));
-        vmo.unpin(PAGE, PAGE);
+        pinned.close();
         vmo.decommit(PAGE, PAGE);
         assertEquals(0, at(vmo, 1));
         assertEquals(3, at(vmo, 2));
