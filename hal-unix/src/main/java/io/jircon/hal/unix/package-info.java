@@ -1,2 +1,17 @@
-/// The host's own memory as a HAL: frames in a memory-mapped file.
+/// The host's own memory as a machine.
+///
+/// Two HALs, found by name through `io.jircon.hal.Hals`:
+///
+/// - `unix-file`, on any system, pure Java: frames in a memory-mapped file, page tables on the
+///   heap, the software MMU of `io.jircon.hal`.
+/// - `unix-mmap`, on Linux, through the foreign-function API: frames in a memfd or a file, every
+///   mapping a real `mmap` of it at the real address with the real protection, accesses through
+///   `process_vm_readv` and `process_vm_writev`, so that the host's MMU decides and a refusal comes
+///   back as a page fault. Java code never touches such an address itself.
+///
+/// Both can keep their frames in a file that outlives the JVM (option `file`); its header is
+/// checked when it is opened again.
+///
+/// Locking: a page table's lock is a leaf. On `unix-mmap` a change of a table waits for the
+/// accesses under way, and pinned views of a range end before its entries do.
 package io.jircon.hal.unix;

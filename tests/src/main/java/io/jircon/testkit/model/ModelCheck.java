@@ -2,8 +2,8 @@ package io.jircon.testkit.model;
 
 import io.jircon.hal.Hal;
 import io.jircon.kobject.ObjectType;
+import io.jircon.testkit.Shrinker;
 import io.jircon.vm.Machine;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -80,25 +80,8 @@ public final class ModelCheck {
         }
     }
 
-    /// Drops steps, in ever smaller pieces, as long as what is left still fails.
-    private List<Step> shortest(List<Step> steps, long historySeed) {
-        List<Step> kept = new ArrayList<>(steps);
-        for (int piece = kept.size() / 2; piece > 0; piece /= 2) {
-            for (int from = 0; from + piece <= kept.size(); ) {
-                List<Step> without = new ArrayList<>(kept);
-                without.subList(from, from + piece).clear();
-                if (freshFailureOf(without, historySeed) != null) {
-                    kept = without;
-                } else {
-                    from += piece;
-                }
-            }
-        }
-        return kept;
-    }
-
     private String explain(long historySeed, List<Step> steps, String failure) {
-        List<Step> kept = shortest(steps, historySeed);
+        List<Step> kept = Shrinker.shrink(steps, some -> freshFailureOf(some, historySeed) != null);
         String shown = freshFailureOf(kept, historySeed);
         var text = new StringBuilder();
         text.append("seed ")
