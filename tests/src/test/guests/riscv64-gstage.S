@@ -123,10 +123,10 @@ do_x:
 	bnez	t0, 1f
 	addi	a0, a0, 8
 1:	csrw	mepc, a0
-	li	t0, 0x2004000                 # mtimecmp: now + 200000 ticks (20 ms)
+	li	t0, 0x2004000                 # mtimecmp: now + 50,000,000 ticks (5 s): a busy host may stall for long
 	li	t1, 0x200bff8
 	ld	t1, 0(t1)
-	li	t2, 200000
+	li	t2, 50000000
 	add	t1, t1, t2
 	sd	t1, 0(t0)
 	li	t0, 0x80

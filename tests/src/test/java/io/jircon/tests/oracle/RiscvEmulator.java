@@ -30,6 +30,9 @@ final class RiscvEmulator extends EmulatedMmu {
     private static final int RECORD_BYTES = 64;
     private static final long DONE = 0x600d;
 
+    /// What ends a fetch that does not end by itself.
+    private static final long TIMER_INTERRUPT = 1L << 63 | 7;
+
     private static final int PBMTE = 1;
     private static final int ADUE = 2;
 
@@ -197,6 +200,10 @@ final class RiscvEmulator extends EmulatedMmu {
             return translated == Answer.UNKNOWN
                     ? Answer.fault("access-fault mcause=" + cause + ": a table lies outside RAM")
                     : Answer.ok(translated, "nothing answers there, mcause=" + cause);
+        }
+        if (cause == TIMER_INTERRUPT) {
+            throw new IllegalStateException(
+                    probe + " was cut off by the timer: it ran code, or the host stalled");
         }
         if (probe.access() == AccessKind.EXECUTE) {
             return Answer.ok(translated, "executed, mcause=" + Long.toHexString(cause));
