@@ -9,18 +9,16 @@ import io.jircon.hal.Hal;
 import io.jircon.hal.HalConfig;
 import io.jircon.hal.HalProvider;
 import io.jircon.hal.Hals;
-import io.jircon.hal.Mmu;
 import io.jircon.hal.PageSize;
 import io.jircon.kobject.ObjectType;
 import io.jircon.kobject.ZxException;
 import io.jircon.kobject.ZxStatus;
 import io.jircon.testkit.FaultyFrameAllocator;
 import io.jircon.vm.Machine;
+import io.jircon.vm.UserMemory;
 import io.jircon.vm.VmAddressRegion;
 import io.jircon.vm.VmObject;
 import io.jircon.vm.VmarFlags;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.lang.ref.WeakReference;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -60,23 +58,13 @@ class LifecycleOnEveryHalTest {
     /// Creates, maps, faults pages in through the MMU, protects, unmaps a part, destroys.
     private static void liveOnce(Machine machine, int seed) {
         VmAddressRegion root = VmAddressRegion.newRoot(machine);
-        try (Mmu mmu = machine.hal().newMmu();
-                VmObject vmo = VmObject.create(machine, 8 * PAGE);
-                Arena arena = Arena.ofConfined()) {
-            mmu.activate(root.pageTable());
+        try (var memory = new UserMemory(root, machine.hal().newMmu());
+                VmObject vmo = VmObject.create(machine, 8 * PAGE)) {
             VmAddressRegion region = root.allocate(OPEN, 0, 16 * PAGE);
             long at = region.map(VmarFlags.READ_WRITE, 0, vmo, 0, 8 * PAGE);
             byte[] bytes = {(byte) seed, (byte) (seed >> 8), 3};
-            MemorySegment buffer = arena.allocate(bytes.length);
             for (int page = 0; page < 8; page += 3) {
-                buffer.copyFrom(MemorySegment.ofArray(bytes));
-                long where = at + page * PAGE + 100;
-                while (mmu.store(where, buffer, 0, bytes.length) < bytes.length) {
-                    ZxStatus status = root.handlePageFault(mmu.faultAddress(), mmu.faultAccess());
-                    if (status != ZxStatus.OK) {
-                        throw new ZxException(status, "", "the fault was refused: " + mmu.fault());
-                    }
-                }
+                memory.write(at + page * PAGE + 100, bytes);
                 assertArrayEquals(bytes, vmo.read(page * PAGE + 100, bytes.length));
             }
             region.protect(VmarFlags.PERM_READ, at, 4 * PAGE);

@@ -64,6 +64,10 @@ public final class UserMemory implements AutoCloseable {
     public long transfer(
             AccessKind access, long vaddr, MemorySegment buffer, long offset, long length) {
         Objects.checkFromIndexSize(offset, length, buffer.byteSize());
+        if (length != 0 && VmoMath.sumWraps(vaddr, length - 1)) {
+            status = ZxStatus.OUT_OF_RANGE;
+            return 0;
+        }
         long done = 0;
         int tries = 0;
         while (true) {
@@ -127,7 +131,8 @@ public final class UserMemory implements AutoCloseable {
     ///
     /// @return OK when it did not; what [VmAddressRegion#handlePageFault(long, AccessKind)]
     ///   answered; IO when the address names no memory; UNAVAILABLE when the page was taken away
-    ///   again and again; BAD_STATE when the address space is gone
+    ///   again and again; BAD_STATE when the address space is gone; OUT_OF_RANGE when the range
+    ///   passes 2^64, and then nothing was moved
     public ZxStatus status() {
         return status;
     }

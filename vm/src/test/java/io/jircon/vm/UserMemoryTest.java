@@ -115,6 +115,13 @@ class UserMemoryTest {
         verify(stubborn, times(UserMemory.MAX_TRIES)).load(anyLong(), any(), anyLong(), anyLong());
     }
 
+    @Test
+    void rangeThatPassesTheEndOfTheSpaceMovesNothing() {
+        refused(ZxStatus.OUT_OF_RANGE, () -> memory.read(-4, 8));
+        refused(ZxStatus.OUT_OF_RANGE, () -> memory.write(-1, new byte[2]));
+        refused(ZxStatus.NOT_FOUND, () -> memory.read(-4, 4));
+    }
+
     private static void refused(ZxStatus status, org.junit.jupiter.api.function.Executable call) {
         assertEquals(status, assertThrows(ZxException.class, call).status());
     }
