@@ -524,16 +524,22 @@ final class PagedVmo extends VmObject {
 
     // ---- children
 
-    /// The checks of clauses O-130 and O-131 that need no lock.
-    static void requireChildOptions(VmObject parent, Set<VmoChildOption> options, long sizeBytes) {
+    /// The checks of clause O-130 that come before the parent is looked at.
+    static void requireSizeAndWritability(Set<VmoChildOption> options, long sizeBytes) {
         if (VmoMath.upWraps(sizeBytes)) {
             throw VmErrors.outOfRange(
                     "O-130", "sizeBytes=" + hex(sizeBytes) + " wraps when rounded up");
         }
-        boolean resizable = options.contains(VmoChildOption.RESIZABLE);
-        if (resizable && options.contains(VmoChildOption.NO_WRITE)) {
+        if (options.contains(VmoChildOption.RESIZABLE)
+                && options.contains(VmoChildOption.NO_WRITE)) {
             throw VmErrors.invalidArgs("O-130", "options=" + options + ": RESIZABLE needs writing");
         }
+    }
+
+    /// The checks of clauses O-130 and O-131 that need no lock.
+    static void requireChildOptions(VmObject parent, Set<VmoChildOption> options, long sizeBytes) {
+        requireSizeAndWritability(options, sizeBytes);
+        boolean resizable = options.contains(VmoChildOption.RESIZABLE);
         if (parent.isDiscardable()) {
             throw VmErrors.notSupported("O-130", "vmo=koid " + parent.koid() + " is discardable");
         }
