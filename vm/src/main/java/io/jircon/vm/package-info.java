@@ -4,7 +4,10 @@
 /// [VmObject][io.jircon.vm.VmObject] is memory in pages;
 /// [VmAddressRegion][io.jircon.vm.VmAddressRegion] is a range of addresses in which objects are
 /// mapped and further regions made; [VmMapping][io.jircon.vm.VmMapping] is a part of an object that
-/// shows there; [VmarCalls][io.jircon.vm.VmarCalls] is the same behind handles and their rights.
+/// shows there. [VmarCalls][io.jircon.vm.VmarCalls] and [VmoCalls][io.jircon.vm.VmoCalls] are the
+/// same behind handles and their rights. [VmProcess][io.jircon.vm.VmProcess] is a process with an
+/// address space; [UserMemory][io.jircon.vm.UserMemory] accesses memory as a program in one does;
+/// [AddrSpace][io.jircon.vm.AddrSpace] is the guest-physical address space of a virtual machine.
 ///
 /// ```java
 /// VmAddressRegion root = VmAddressRegion.newRoot(machine);
