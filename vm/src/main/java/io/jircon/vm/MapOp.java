@@ -4,6 +4,7 @@ import static io.jircon.vm.VmoMath.hex;
 
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PagingException;
+import io.jircon.kobject.ZxException;
 
 /// Mapping of a memory object into a region (section 7 of the contract). Guards run in the order of
 /// the clauses.
@@ -199,7 +200,6 @@ final class MapOp {
         long last = base + (sizeBytes - 1);
         if (overwrite) {
             requireNoSubRegion(base, last);
-            RegionChanges.clear(region, base, last);
         }
         var mapping =
                 new MappingNode(
@@ -211,7 +211,17 @@ final class MapOp {
                         MmuFlags.of(maxPermissions.bits() & region.mappable().bits()),
                         new PermissionRanges(base, last, options.permissions()),
                         faultsBeyondStreamSize());
+        // First, because it is refused when the object is gone, and because what is overwritten may
+        // be all that holds the object.
         mapping.attach();
+        if (overwrite) {
+            try {
+                RegionChanges.clear(region, base, last);
+            } catch (ZxException refused) {
+                mapping.detach();
+                throw refused;
+            }
+        }
         region.children().insert(mapping);
         if (options.contains(VmarFlags.MAP_RANGE)) {
             enterExisting(mapping);

@@ -140,9 +140,23 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
 
     @Override
     public boolean isAlive() {
+        State seen = stateNow();
+        if (seen == State.FROZEN) {
+            // Whoever froze it decides about other mappings too: the answer is theirs to give.
+            long stamp = aspace.lock.readLock();
+            try {
+                seen = stateNow();
+            } finally {
+                aspace.lock.unlockRead(stamp);
+            }
+        }
+        return seen == State.ATTACHED;
+    }
+
+    private State stateNow() {
         vmo.lock().lock();
         try {
-            return state == State.ATTACHED || state == State.FROZEN;
+            return state;
         } finally {
             vmo.lock().unlock();
         }

@@ -246,6 +246,7 @@ final class PagedVmo extends VmObject {
         requireNoWrap("O-38", offset, target.byteSize());
         lock().lock();
         try {
+            requireHeld();
             requireAccessible("O-38", offset, target.byteSize());
             store.read(windowOffset + offset, target, 0, target.byteSize());
         } finally {
@@ -258,6 +259,7 @@ final class PagedVmo extends VmObject {
         requireNoWrap("O-38", offset, source.byteSize());
         lock().lock();
         try {
+            requireHeld();
             requireAccessible("O-38", offset, source.byteSize());
             if (source.byteSize() != 0) {
                 store.write(windowOffset + offset, source, 0, source.byteSize());
@@ -313,6 +315,7 @@ final class PagedVmo extends VmObject {
         requireAtMostMax("O-52", rounded);
         lock().lock();
         try {
+            requireHeld();
             long oldPages = store.sizeBytes() >>> SHIFT;
             if (store.pins.anyIn(rounded >>> SHIFT, Math.max(oldPages, rounded >>> SHIFT))) {
                 throw VmErrors.badState(
@@ -343,6 +346,7 @@ final class PagedVmo extends VmObject {
         }
         lock().lock();
         try {
+            requireHeld();
             long old = streamSize.bytes;
             if (old == newStreamSizeBytes) {
                 return;
@@ -376,6 +380,7 @@ final class PagedVmo extends VmObject {
     void opCommit(long offset, long len) {
         lock().lock();
         try {
+            requireHeld();
             requireInside("O-76", offset, len);
             requireNotDiscarded();
             if (len != 0) {
@@ -396,6 +401,7 @@ final class PagedVmo extends VmObject {
         }
         lock().lock();
         try {
+            requireHeld();
             requireInside("O-85", offset, len);
             if (len == 0) {
                 return;
@@ -425,6 +431,7 @@ final class PagedVmo extends VmObject {
     void opZero(long offset, long len) {
         lock().lock();
         try {
+            requireHeld();
             requireInside("O-91", offset, len);
             if (len == 0) {
                 return;
@@ -479,6 +486,7 @@ final class PagedVmo extends VmObject {
     public boolean lockContents() {
         lock().lock();
         try {
+            requireHeld();
             return discardable().lock();
         } finally {
             lock().unlock();
@@ -489,6 +497,7 @@ final class PagedVmo extends VmObject {
     public boolean tryLockContents() {
         lock().lock();
         try {
+            requireHeld();
             return discardable().tryLock();
         } finally {
             lock().unlock();
@@ -499,6 +508,7 @@ final class PagedVmo extends VmObject {
     public void unlockContents() {
         lock().lock();
         try {
+            requireHeld();
             discardable().unlock();
         } finally {
             lock().unlock();
@@ -509,6 +519,7 @@ final class PagedVmo extends VmObject {
     public long reclaim() {
         lock().lock();
         try {
+            requireHeld();
             return store.pins.isEmpty() && discardable().discard() ? store.discard() : 0;
         } finally {
             lock().unlock();
@@ -561,6 +572,7 @@ final class PagedVmo extends VmObject {
         requireChildOptions(this, childOptions, sizeBytes);
         lock().lock();
         try {
+            requireHeld();
             PagedVmo child;
             if (childOptions.contains(VmoChildOption.SLICE)) {
                 child = newSlice(offset, sizeBytes);

@@ -197,6 +197,7 @@ final class PhysicalVmo extends VmObject {
         }
         lock().lock();
         try {
+            requireHeld();
             var child =
                     new PhysicalVmo(
                             machine,

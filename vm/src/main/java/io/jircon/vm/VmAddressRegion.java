@@ -147,11 +147,21 @@ public final class VmAddressRegion extends KObjectBase {
         return flags;
     }
 
-    /// Whether it has not been destroyed.
+    /// Whether it has not been destroyed. All that dies in one call dies at one moment.
     ///
     /// @return true until death
     public boolean isAlive() {
-        return alive;
+        long stamp = aspace.lock.tryOptimisticRead();
+        boolean answer = alive;
+        if (aspace.lock.validate(stamp)) {
+            return answer;
+        }
+        stamp = aspace.lock.readLock();
+        try {
+            return alive;
+        } finally {
+            aspace.lock.unlockRead(stamp);
+        }
     }
 
     /// What the address space is for.
@@ -264,7 +274,8 @@ public final class VmAddressRegion extends KObjectBase {
     ///   ACCESS_DENIED when permissions exceed this region's; INVALID_ARGS for `vmoOffset`;
     ///   OUT_OF_RANGE when a sum passes 2^64 or the end of a physical object; BAD_STATE when this
     ///   region is dead; INVALID_ARGS for length 0; then as [#allocate]; INVALID_ARGS when
-    ///   SPECIFIC_OVERWRITE meets a sub-region; NO_MEMORY
+    ///   SPECIFIC_OVERWRITE meets a sub-region; BAD_HANDLE when the memory object is gone (clause
+    ///   O-5); NO_MEMORY
     public long map(
             VmarFlags options,
             long regionOffset,

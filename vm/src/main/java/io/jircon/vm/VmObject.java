@@ -339,6 +339,7 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
     public final PinnedPages pin(long offset, long len) {
         lock().lock();
         try {
+            requireHeld();
             if (!VmoMath.isAligned(offset | len) || len == 0) {
                 throw VmErrors.invalidArgs(
                         "O-121",
@@ -442,6 +443,7 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
         Objects.requireNonNull(policy, "policy");
         lock().lock();
         try {
+            requireHeld();
             if (!isPaged() && policy == cachePolicy) {
                 return;
             }
@@ -507,6 +509,7 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
     abstract long windowOffset();
 
     final void attachMapping(MappedRange range) {
+        requireHeld();
         mappings().add(range, this, windowOffset());
         mappingCount++;
     }
@@ -623,6 +626,19 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
     }
 
     // ---- checks that objects share
+
+    /// Refuses what comes after the end of the object: a page taken now would never be freed. Who
+    /// loses the race with the last close is told what a closed handle would tell (clause O-5).
+    final void requireHeld() {
+        if (destroyed) {
+            throw ZxException.of(
+                    ZxStatus.BAD_HANDLE,
+                    "O-5",
+                    "vmo",
+                    "koid " + koid(),
+                    "is gone: it was closed, and nothing else holds it");
+        }
+    }
 
     final void requireInside(String clause, long offset, long len) {
         if (!VmoMath.isInside(offset, len, sizeBytes())) {
