@@ -1,0 +1,38 @@
+package io.jircon.tests.lincheck;
+
+import io.jircon.hal.AddressSpaceKind;
+import io.jircon.hal.HalConfig;
+import io.jircon.hal.PageSize;
+import io.jircon.hal.PageTableTrait;
+import io.jircon.hal.SimulatedMachine;
+import io.jircon.hal.TlbInvalidator;
+import io.jircon.hal.npt.EptOptions;
+import io.jircon.hal.npt.NestedPageTable;
+import java.lang.foreign.MemorySegment;
+
+/// A machine of a few frames whose memory is an array: Lincheck makes one for every run, tells
+/// nobody when it is done with one, and leaves it to the garbage collector.
+final class HeapMachine extends SimulatedMachine {
+    static final int FRAMES = 48;
+
+    HeapMachine() {
+        super(
+                "heap",
+                HalConfig.DEFAULT.withMemoryBytes(FRAMES * PageSize.BASE_BYTES),
+                3,
+                MemorySegment.ofArray(new long[(int) (FRAMES * PageSize.BASE_BYTES / Long.BYTES)]),
+                () -> {});
+    }
+
+    @Override
+    protected PageTableTrait createPageTable(
+            AddressSpaceKind kind, int tag, TlbInvalidator invalidator) {
+        return new NestedPageTable(
+                EptOptions.DEFAULT.format(), memory(), frames(), invalidator, tag);
+    }
+
+    @Override
+    public boolean canMapExecuteOnly() {
+        return true;
+    }
+}

@@ -1,0 +1,127 @@
+package io.jircon.tests.lincheck;
+
+import static io.jircon.tests.lincheck.Linearizability.outcome;
+import static io.jircon.tests.lincheck.Linearizability.status;
+
+import io.jircon.hal.PageSize;
+import io.jircon.vm.Machine;
+import io.jircon.vm.VmObject;
+import java.util.Map;
+import org.jetbrains.lincheck.datastructures.IntGen;
+import org.jetbrains.lincheck.datastructures.Operation;
+import org.jetbrains.lincheck.datastructures.Param;
+import org.jetbrains.lincheck.datastructures.Validate;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/// A memory object, a snapshot of it and a slice of it, written and read by several threads while
+/// further snapshots come and go: a write is seen by the object and its slice and by nobody else,
+/// and a snapshot shows one moment.
+@Param(name = "page", gen = IntGen.class, conf = "0:2")
+@Param(name = "value", gen = IntGen.class, conf = "1:9")
+public final class SnapshotLincheckTest {
+    private static final long PAGE = PageSize.BASE_BYTES;
+
+    private final HeapMachine hal = new HeapMachine();
+    private final Machine machine = Machine.builder(hal).fixedLayout().boot();
+    private final VmObject original = VmObject.create(machine, 3 * PAGE);
+    private final VmObject snapshot;
+    private final VmObject slice;
+
+    public SnapshotLincheckTest() {
+        write(original, 1, 7);
+        snapshot = original.createSnapshot(0, 3 * PAGE);
+        slice = original.createSlice(0, 3 * PAGE);
+    }
+
+    private static String write(VmObject vmo, int page, int value) {
+        return status(() -> vmo.write(page * PAGE, new byte[] {(byte) value}));
+    }
+
+    private static String read(VmObject vmo, int page) {
+        return outcome(() -> vmo.read(page * PAGE, 1)[0]);
+    }
+
+    @Operation
+    public String write(@Param(name = "page") int page, @Param(name = "value") int value) {
+        return write(original, page, value);
+    }
+
+    @Operation
+    public String writeSlice(@Param(name = "page") int page, @Param(name = "value") int value) {
+        return write(slice, page, value);
+    }
+
+    @Operation
+    public String writeSnapshot(@Param(name = "page") int page, @Param(name = "value") int value) {
+        return write(snapshot, page, value);
+    }
+
+    @Operation
+    public String read(@Param(name = "page") int page) {
+        return read(original, page);
+    }
+
+    @Operation
+    public String readSlice(@Param(name = "page") int page) {
+        return read(slice, page);
+    }
+
+    @Operation
+    public String readSnapshot(@Param(name = "page") int page) {
+        return read(snapshot, page);
+    }
+
+    /// All pages at one moment, read one after the other.
+    @Operation
+    public String readAll() {
+        return readAll(original);
+    }
+
+    @Operation
+    public String readAllOfSnapshot() {
+        return readAll(snapshot);
+    }
+
+    private static String readAll(VmObject vmo) {
+        try (VmObject moment = vmo.createSnapshot(0, 3 * PAGE)) {
+            return read(moment, 0) + " " + read(moment, 1) + " " + read(moment, 2);
+        }
+    }
+
+    @Operation
+    public String zero(@Param(name = "page") int page) {
+        return status(() -> original.zero(page * PAGE, PAGE));
+    }
+
+    @Operation(runOnce = true)
+    public String closeSlice() {
+        return status(slice::close);
+    }
+
+    @Operation(runOnce = true)
+    public String closeSnapshot() {
+        return status(snapshot::close);
+    }
+
+    @Validate
+    public void nothingIsLost() {
+        slice.close();
+        snapshot.close();
+        original.close();
+        machine.close();
+        long free = hal.frames().freeFrames();
+        if (free != HeapMachine.FRAMES || !machine.kernel().liveObjects().equals(Map.of())) {
+            throw new IllegalStateException(
+                    "free frames=%d live objects=%s"
+                            .formatted(free, machine.kernel().liveObjects()));
+        }
+    }
+
+    @Test
+    @Tag("O-7")
+    @Tag("O-172")
+    void threadsSeeOneFamily() {
+        Linearizability.stress(SnapshotLincheckTest.class, 3, 3);
+    }
+}
