@@ -47,12 +47,14 @@ class VmarAllocateTest {
     @Test
     @Tag("V-18")
     void theKernelRootStartsAtItsFixedBase() {
-        VmAddressRegion kernel = VmAddressRegion.newKernel(vm.machine);
-        assertEquals(0xffff_ff02_0000_0000L, kernel.baseAddress());
-        assertEquals(AddressSpaceKind.KERNEL, kernel.kind());
-        VmAddressRegion child = kernel.allocate(VmarFlags.CAN_MAP_READ, 0, PAGE);
-        assertEquals(kernel.baseAddress(), child.baseAddress());
-        kernel.destroyAddressSpace();
+        try (VmarFixture fixture = VmarFixture.withKernelSpaces()) {
+            VmAddressRegion kernel = VmAddressRegion.newKernel(fixture.machine);
+            assertEquals(0xffff_ff02_0000_0000L, kernel.baseAddress());
+            assertEquals(AddressSpaceKind.KERNEL, kernel.kind());
+            VmAddressRegion child = kernel.allocate(VmarFlags.CAN_MAP_READ, 0, PAGE);
+            assertEquals(kernel.baseAddress(), child.baseAddress());
+            kernel.destroyAddressSpace();
+        }
     }
 
     @Test

@@ -178,11 +178,13 @@ class VmarFaultTest {
         mapAt(region, 0, RW, vmo, 0, 1);
         vm.poke(base, 1);
         assertEquals("rw-u", vm.root.pageTable().query(base).flags().toString());
-        VmAddressRegion kernel = VmAddressRegion.newKernel(vm.machine);
-        long at = kernel.map(RW, 0, vmo, 0, PAGE);
-        assertEquals(OK, kernel.handlePageFault(at, WRITE));
-        assertEquals("rw-", kernel.pageTable().query(at).flags().toString());
-        kernel.destroyAddressSpace();
+        try (VmarFixture fixture = VmarFixture.withKernelSpaces()) {
+            VmAddressRegion kernel = VmAddressRegion.newKernel(fixture.machine);
+            long at = kernel.map(RW, 0, fixture.vmo(1), 0, PAGE);
+            assertEquals(OK, kernel.handlePageFault(at, WRITE));
+            assertEquals("rw-", kernel.pageTable().query(at).flags().toString());
+            kernel.destroyAddressSpace();
+        }
     }
 
     // ---- what one fault enters

@@ -58,6 +58,25 @@ final class VmarFixture implements AutoCloseable {
         root = VmAddressRegion.newRoot(machine);
     }
 
+    /// A machine that has kernel address spaces: one of the kind to test, or a fake where that kind
+    /// has none.
+    static VmarFixture withKernelSpaces() {
+        var fixture = new VmarFixture();
+        try {
+            VmAddressRegion.newKernel(fixture.machine).destroyAddressSpace();
+            return fixture;
+        } catch (ZxException e) {
+            assertEquals(ZxStatus.NOT_SUPPORTED, e.status(), e.getMessage());
+            fixture.close();
+            return new VmarFixture(new FakeHal());
+        }
+    }
+
+    /// Whether page tables lie in frames of the machine, so that an entry may cost one.
+    boolean tablesTakeFrames() {
+        return root.pageTable().tableFrames() > 0;
+    }
+
     /// A memory object of some pages.
     VmObject vmo(long pages) {
         return closing(VmObject.create(machine, pages * PAGE));

@@ -257,16 +257,18 @@ class VmarUnmapTest {
     @Test
     @Tag("V-18")
     void theLastPageOfTheSpaceIsAPageLikeAnyOther() {
-        VmAddressRegion kernel = VmAddressRegion.newKernel(vm.machine);
-        VmarFlags last = RW.with(VmarFlags.SPECIFIC);
-        long offset = kernel.sizeBytes() - PAGE;
-        long at = kernel.map(last, offset, vmo, 0, PAGE);
-        assertEquals(kernel.baseAddress() + offset, at);
-        kernel.protect(R, at, PAGE);
-        refuses(INVALID_ARGS, "V-127", () -> kernel.unmap(at, 2 * PAGE));
-        kernel.unmap(at, PAGE);
-        kernel.checkInvariants();
-        kernel.destroyAddressSpace();
+        try (VmarFixture fixture = VmarFixture.withKernelSpaces()) {
+            VmAddressRegion kernel = VmAddressRegion.newKernel(fixture.machine);
+            VmarFlags last = RW.with(VmarFlags.SPECIFIC);
+            long offset = kernel.sizeBytes() - PAGE;
+            long at = kernel.map(last, offset, fixture.vmo(1), 0, PAGE);
+            assertEquals(kernel.baseAddress() + offset, at);
+            kernel.protect(R, at, PAGE);
+            refuses(INVALID_ARGS, "V-127", () -> kernel.unmap(at, 2 * PAGE));
+            kernel.unmap(at, PAGE);
+            kernel.checkInvariants();
+            kernel.destroyAddressSpace();
+        }
     }
 
     @Test

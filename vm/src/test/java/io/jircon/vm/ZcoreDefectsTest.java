@@ -238,8 +238,10 @@ class ZcoreDefectsTest {
             all.add(taken[0]);
         }
         assertEquals(NO_MEMORY, vm.write(base));
-        assertEquals(NO_MEMORY, vm.read(base));
-        refuses(NO_MEMORY, "V-9", () -> VmAddressRegion.newRoot(vm.machine));
+        if (vm.tablesTakeFrames()) {
+            assertEquals(NO_MEMORY, vm.read(base));
+            refuses(NO_MEMORY, "V-9", () -> VmAddressRegion.newRoot(vm.machine));
+        }
         all.forEach(vm.hal.frames()::free);
         assertEquals(OK, vm.write(base));
     }
