@@ -72,14 +72,22 @@ final class EagerEntries {
         }
     }
 
-    /// Enters page by page those that have no entry yet.
+    /// Enters those that have no entry yet, run by run.
     private void enterAbsent(long vaddr, MmuFlags flags) {
-        for (int i = 0; i < run.count; i++) {
-            long at = vaddr + i * PAGE;
-            if (table.translate(at) == PageTableTrait.NO_TRANSLATION) {
-                table.mapPages(at, run.paddrs, i, 1, flags, OnExisting.SKIP);
-                note(at, PAGE);
+        int from = 0;
+        for (int i = 0; i <= run.count; i++) {
+            boolean absent =
+                    i < run.count
+                            && table.translate(vaddr + i * PAGE) == PageTableTrait.NO_TRANSLATION;
+            if (absent) {
+                continue;
             }
+            if (from < i) {
+                long at = vaddr + from * PAGE;
+                table.mapPages(at, run.paddrs, from, i - from, flags, OnExisting.SKIP);
+                note(at, (i - from) * PAGE);
+            }
+            from = i + 1;
         }
     }
 
@@ -117,10 +125,16 @@ final class EagerEntries {
     }
 
     /// Takes back what was entered.
-    void undo() {
-        for (Entered entered : journal) {
-            table.unmapRange(entered.vaddr, entered.sizeBytes);
+    ///
+    /// @return false when the machine refuses even that; what is left is right all the same
+    boolean undo() {
+        try {
+            for (Entered entered : journal) {
+                table.unmapRange(entered.vaddr, entered.sizeBytes);
+            }
+            return true;
+        } catch (PagingException e) {
+            return false;
         }
-        journal.clear();
     }
 }

@@ -370,27 +370,71 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
         }
     }
 
-    /// Changes permissions and entries of a part (clauses V-159 to V-163). Entries never gain WRITE
-    /// here: the next write has to pass the memory object.
-    void protect(long from, long to, MmuFlags wanted) {
+    /// First half of a change of permissions: takes from the entries of a part what they may not
+    /// allow afterwards, and sees to it that none are made before [#setPermissions] or [#thaw].
+    ///
+    /// @throws PagingException when the machine refuses; the mapping is as before, but entries may
+    ///   allow less than they did, or be gone, until they are faulted in
+    void lowerEntries(long from, long to, MmuFlags wanted) {
         vmo.lock().lock();
         try {
-            if (permissions.at(from).equals(wanted) && permissions.lastOfRun(from) == to) {
-                return;
-            }
-            if (wanted.isNoAccess()) {
-                aspace.removeEntries(from, to, first, last);
-            } else {
-                MmuFlags entries = entryBase.with(wanted).without(MmuFlags.of(MmuFlags.WRITE_BIT));
-                try {
-                    aspace.table().protectRange(from, to - from + 1, entries);
-                } catch (PagingException noRoomToSplit) {
-                    aspace.removeEntries(from, to, first, last);
+            assert state == State.ATTACHED;
+            state = State.FROZEN;
+            for (long at = from; ; ) {
+                long end = VmoMath.min(permissions.lastOfRun(at), to);
+                lowerRun(at, end, permissions.at(at), wanted);
+                if (end == to) {
+                    return;
                 }
+                at = end + 1;
             }
-            permissions.set(from, to, wanted);
+        } catch (PagingException e) {
+            state = State.ATTACHED;
+            throw e;
         } finally {
             vmo.lock().unlock();
+        }
+    }
+
+    /// Entries lose WRITE by every change: the next write has to pass the memory object.
+    private void lowerRun(long from, long to, MmuFlags had, MmuFlags wanted) {
+        if (had.equals(wanted) || (wanted.contains(had) && !had.canWrite())) {
+            return;
+        }
+        MmuFlags kept = readOnly(MmuFlags.of(had.bits() & wanted.bits()));
+        if (!kept.isNoAccess()) {
+            try {
+                aspace.table().protectRange(from, to - from + 1, entryBase.with(kept));
+                return;
+            } catch (PagingException noRoomToSplit) {
+                // No entries do as well: they fault back in.
+            }
+        }
+        aspace.removeEntries(from, to, first, last);
+    }
+
+    /// Second half: the part has the permissions from now on (clauses V-159 to V-163). Cannot fail.
+    void setPermissions(long from, long to, MmuFlags wanted) {
+        vmo.lock().lock();
+        try {
+            assert state == State.FROZEN;
+            MmuFlags entries = readOnly(wanted);
+            boolean raises = !permissions.allContain(from, to, entries);
+            permissions.set(from, to, wanted);
+            if (raises) {
+                raiseEntries(from, to, entries);
+            }
+            state = State.ATTACHED;
+        } finally {
+            vmo.lock().unlock();
+        }
+    }
+
+    private void raiseEntries(long from, long to, MmuFlags allowed) {
+        try {
+            aspace.table().protectRange(from, to - from + 1, entryBase.with(allowed));
+        } catch (PagingException e) {
+            // They allow less than they may; the next access that needs more faults.
         }
     }
 
@@ -578,8 +622,10 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
         try {
             enterExisting(from, to, entries);
         } catch (PagingException e) {
-            entries.undo();
-            throw e;
+            // What cannot be taken back stays, with the mapping; the rest faults in.
+            if (entries.undo()) {
+                throw e;
+            }
         }
     }
 

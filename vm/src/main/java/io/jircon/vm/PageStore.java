@@ -5,7 +5,6 @@ import static io.jircon.vm.VmoMath.SHIFT;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import io.jircon.hal.FrameAllocator;
-import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
 import io.jircon.hal.PhysicalMemory;
 import io.jircon.kobject.ZxStatus;
@@ -21,8 +20,9 @@ import java.lang.foreign.MemorySegment;
 /// the others by the counts alone (clause O-171).
 ///
 /// A page without an entry reads as zeros. Every method needs the family's lock; offsets are those
-/// of the store, and ranges were checked by the caller. A method that runs out of frames throws
-/// [PagingException] and has changed nothing, unless it says otherwise.
+/// of the store, and ranges were checked by the caller. A method that runs out of frames, or whose
+/// mappings' entries the machine refuses to remove, throws [PagingException] and has changed
+/// nothing, unless it says otherwise; entries may be gone then, and fault back in.
 final class PageStore {
     /// Frames moved to or from the allocator in one call.
     private static final int BATCH = 512;
@@ -110,7 +110,7 @@ final class PageStore {
     /// Finds the frame of a page (clauses O-181 to O-183).
     ///
     /// @param write whether a page of this store's own is wanted; then it is taken or copied
-    /// @return OK, or NO_MEMORY with nothing changed
+    /// @return OK, or NO_MEMORY or what the machine answered, with nothing changed
     ZxStatus lookup(long page, boolean write, PageLookup out) {
         long frame = frame(page);
         out.fresh = false;
@@ -132,10 +132,13 @@ final class PageStore {
         try {
             fresh = frames.allocate();
         } catch (PagingException e) {
-            if (e.error() == PagingError.NO_MEMORY) {
-                return ZxStatus.NO_MEMORY;
-            }
-            throw e;
+            return VmErrors.statusOf(e);
+        }
+        try {
+            hide(page, frame);
+        } catch (PagingException e) {
+            frames.free(fresh);
+            return VmErrors.statusOf(e);
         }
         fill(fresh, frame);
         install(page, fresh, frame);
@@ -146,13 +149,13 @@ final class PageStore {
         return ZxStatus.OK;
     }
 
-    /// Takes back what the last [#lookup] did, with the lock held all the time since.
+    /// Takes back what the last [#lookup] did, with the lock held all the time since and without an
+    /// entry for the new frame: the machine refused it.
     void undoLookup(long page, PageLookup lookup) {
         if (!lookup.fresh) {
             return;
         }
         lookup.fresh = false;
-        unmap(page, page + 1);
         pages.set(page, lookup.replaced);
         if (lookup.replaced != PageList.ABSENT) {
             shares.increment(lookup.replaced);
@@ -204,6 +207,7 @@ final class PageStore {
         }
         long[] fresh = new long[Math.toIntExact(wanted)];
         frames.allocate(fresh, 0, fresh.length);
+        hideOrFree(first, end, fresh);
         int used = 0;
         for (long page = first; page < end; page++) {
             long frame = pages.get(page);
@@ -294,26 +298,28 @@ final class PageStore {
             zeroInPlace(head, headStart, tailEnd);
             return;
         }
+        long firstWhole = headStart == 0 ? head : head + 1;
+        long endWhole = tailEnd == PAGE ? tail + 1 : tail;
+        if (firstWhole < endWhole && pages.next(firstWhole, endWhole) != PageList.NONE) {
+            unmap(firstWhole, endWhole);
+        }
         own(headStart != 0 ? head : PageList.NONE, tailEnd != PAGE ? tail : PageList.NONE);
-        long firstWhole = head;
         if (headStart != 0) {
             zeroInPlace(head, headStart, (int) PAGE);
-            firstWhole++;
         }
-        long endWhole = tail + 1;
         if (tailEnd != PAGE) {
             zeroInPlace(tail, 0, tailEnd);
-            endWhole--;
         }
         dropWholePages(firstWhole, endWhole);
     }
 
+    /// Drops pages that no mapping shows any more; pinned ones stay and are cleared.
     private void dropWholePages(long first, long end) {
         long start = first;
         while (start < end) {
             long pinned = pins.next(start, end);
             long stop = pinned == PageList.NONE ? end : pinned;
-            decommit(start, stop);
+            release(start, stop);
             if (pinned != PageList.NONE) {
                 zeroInPlace(pinned, 0, (int) PAGE);
             }
@@ -331,6 +337,17 @@ final class PageStore {
         }
         long[] fresh = new long[wanted];
         frames.allocate(fresh, 0, wanted);
+        try {
+            if (one) {
+                hide(page, pages.get(page));
+            }
+            if (two) {
+                hide(otherPage, pages.get(otherPage));
+            }
+        } catch (PagingException e) {
+            frames.free(fresh, 0, wanted);
+            throw e;
+        }
         if (one) {
             long frame = pages.get(page);
             fill(fresh[0], frame);
@@ -361,12 +378,14 @@ final class PageStore {
         long oldSize = sizeBytes;
         long oldEnd = pageCount();
         long newEnd = newSize >>> SHIFT;
+        if (newEnd < oldEnd) {
+            // Pages that show the zero frame go too: an access past the end must fault.
+            unmap(newEnd, oldEnd);
+        }
         if (zeroFrom != newSize && Long.compareUnsigned(zeroFrom, oldSize) < 0) {
             zero(zeroFrom, newSize - zeroFrom);
         }
         if (newEnd < oldEnd) {
-            // Pages that show the zero frame go too: an access past the end must fault.
-            unmap(newEnd, oldEnd);
             release(newEnd, oldEnd);
         }
         sizeBytes = newSize;
@@ -426,6 +445,7 @@ final class PageStore {
         long end = ((offset + len - 1) >>> SHIFT) + 1;
         long[] fresh = new long[isContiguous() ? 0 : (int) wantedFrames(first, end)];
         frames.allocate(fresh, 0, fresh.length);
+        hideOrFree(first, end, fresh);
         int used = 0;
         long done = 0;
         while (done < len) {
@@ -488,20 +508,52 @@ final class PageStore {
         }
     }
 
+    /// Takes what a page shows until now out of every mapping, before [#install] (clause O-184): a
+    /// frame that others have too, or the zero frame.
+    private void hide(long page, long old) {
+        if (mayBeShown(page, old)) {
+            unmap(page, page + 1);
+        }
+    }
+
+    private boolean mayBeShown(long page, long frame) {
+        return frame != PageList.ABSENT || (page >= firstZeroShown && page <= lastZeroShown);
+    }
+
+    /// Does so for every page of `[first, end)` that is about to get a frame; when the machine
+    /// refuses, gives the frames back.
+    private void hideOrFree(long first, long end, long[] fresh) {
+        if (mappings.isEmpty() || fresh.length == 0) {
+            return;
+        }
+        try {
+            long start = first;
+            for (long page = first; page < end; page++) {
+                long frame = pages.get(page);
+                boolean stays = frame != PageList.ABSENT && !isShared(frame);
+                if (stays || !mayBeShown(page, frame)) {
+                    unmap(start, page);
+                    start = page + 1;
+                }
+            }
+            unmap(start, end);
+        } catch (PagingException e) {
+            frames.free(fresh, 0, fresh.length);
+            throw e;
+        }
+    }
+
     /// Puts a filled frame in place of what the page had: nothing, or a frame that others have too.
-    /// Mappings that show the old one, or the zero frame, lose their entry (clause O-184).
+    /// No mapping shows the page.
     private void install(long page, long fresh, long old) {
         if (old != PageList.ABSENT) {
-            unmap(page, page + 1);
             shares.decrement(old);
-        } else if (page >= firstZeroShown && page <= lastZeroShown) {
-            unmap(page, page + 1);
         }
         pages.set(page, fresh);
     }
 
     private void unmap(long first, long end) {
-        if (!mappings.isEmpty()) {
+        if (first < end && !mappings.isEmpty()) {
             mappings.unmap(first << SHIFT, (end << SHIFT) - 1);
         }
     }

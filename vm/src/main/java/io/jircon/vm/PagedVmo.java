@@ -358,15 +358,15 @@ final class PagedVmo extends VmObject {
                                 .formatted(hex(newStreamSizeBytes), hex(sizeBytes())));
             }
             long from = VmoMath.min(old, newStreamSizeBytes);
-            if (Long.compareUnsigned(from, sizeBytes()) < 0) {
-                store.zero(windowOffset + from, sizeBytes() - from);
-            }
-            streamSize.bytes = newStreamSizeBytes;
             long keep = VmoMath.up(newStreamSizeBytes);
             if (!store.mappings.isEmpty() && Long.compareUnsigned(keep, sizeBytes()) < 0) {
                 store.mappings.unmapBeyondStream(
                         windowOffset + keep, windowOffset + sizeBytes() - 1);
             }
+            if (Long.compareUnsigned(from, sizeBytes()) < 0) {
+                store.zero(windowOffset + from, sizeBytes() - from);
+            }
+            streamSize.bytes = newStreamSizeBytes;
         } catch (PagingException e) {
             throw VmErrors.of(e, "O-64", "no frame to zero a part of a page");
         } finally {
@@ -422,6 +422,8 @@ final class PagedVmo extends VmObject {
                         "O-85", "offset=" + hex(offset) + " len=" + hex(len) + " is pinned");
             }
             store.decommit(first, end);
+        } catch (PagingException e) {
+            throw VmErrors.of(e, "O-85", "decommit of offset=" + hex(offset) + " len=" + hex(len));
         } finally {
             lock().unlock();
         }
@@ -675,7 +677,12 @@ final class PagedVmo extends VmObject {
                         new CommitPolicy.CopyOnWrite(),
                         rounded,
                         store.rootOffset + offset);
-        store.shareWith(copy, offset);
+        try {
+            store.shareWith(copy, offset);
+        } catch (PagingException e) {
+            family.removeStore();
+            throw VmErrors.of(e, "O-150", "snapshot of vmo=koid " + koid());
+        }
         boolean resizable = childOptions.contains(VmoChildOption.RESIZABLE);
         return new PagedVmo(
                 machine,

@@ -7,7 +7,7 @@ import io.jircon.hal.PagingException;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Change of permissions (section 10 of the contract). All validation comes before any change.
+/// Change of permissions (section 10 of the contract). All that can fail comes before any change.
 final class ProtectOp {
     private static final int TAKEN =
             VmarFlags.PERM_MASK | VmarFlags.PERM_READ_IF_XOM_UNSUPPORTED.bits();
@@ -36,8 +36,10 @@ final class ProtectOp {
             MmuFlags wanted = options.permissions();
             long last = vaddr + (sizeBytes - 1);
             List<MappingNode> mappings = collect(region, vaddr, last, wanted, mayTouchRegions);
+            lowerEntries(mappings, vaddr, last, wanted);
             for (MappingNode mapping : mappings) {
-                apply(mapping, vaddr, last, wanted);
+                mapping.setPermissions(
+                        Ranges.max(vaddr, mapping.first), VmoMath.min(last, mapping.last), wanted);
             }
         } finally {
             aspace.lock.unlockWrite(stamp);
@@ -146,12 +148,20 @@ final class ProtectOp {
         }
     }
 
-    private static void apply(MappingNode mapping, long first, long last, MmuFlags wanted) {
+    /// All that the machine may refuse comes before the first change: on a refusal no mapping has
+    /// other permissions than before (clauses V-154 and V-156).
+    private static void lowerEntries(
+            List<MappingNode> mappings, long first, long last, MmuFlags wanted) {
+        int done = 0;
         try {
-            mapping.protect(
-                    Ranges.max(first, mapping.first), VmoMath.min(last, mapping.last), wanted);
+            for (MappingNode mapping : mappings) {
+                mapping.lowerEntries(
+                        Ranges.max(first, mapping.first), VmoMath.min(last, mapping.last), wanted);
+                done++;
+            }
         } catch (PagingException e) {
-            throw VmErrors.of(e, "V-154", "permissions of " + mapping);
+            mappings.subList(0, done).forEach(MappingNode::thaw);
+            throw VmErrors.of(e, "V-154", "permissions of " + mappings.get(done));
         }
     }
 }

@@ -171,16 +171,17 @@ final class VmAspace {
 
     // ---- entries
 
-    /// Removes the entries of a part of a mapping. Where a huge leaf would have to be split and
-    /// there is no frame for that, the entries of the whole mapping go: they fault back in (clause
-    /// V-285), and leaves never reach beyond their mapping.
+    /// Removes the entries of a part of a mapping. Where a huge leaf, or what the machine keeps for
+    /// a run of pages, would have to be split and there is no room for that, the entries of the
+    /// whole mapping go: they fault back in (clause V-285), and leaves never reach beyond their
+    /// mapping.
     ///
     /// @throws PagingException when the machine refuses even that; nothing was removed
     void removeEntries(long from, long to, long mappingFirst, long mappingLast) {
         try {
             table.unmapRange(from, to - from + 1);
         } catch (PagingException e) {
-            if (e.error() != PagingError.NO_MEMORY) {
+            if (e.error() != PagingError.NO_MEMORY && e.error() != PagingError.NO_RESOURCES) {
                 throw e;
             }
             table.unmapRange(mappingFirst, mappingLast - mappingFirst + 1);

@@ -1,98 +1,123 @@
 package io.jircon.vm;
 
-import static io.jircon.vm.VmarFixture.OVERWRITE;
 import static io.jircon.vm.VmarFixture.PAGE;
-import static io.jircon.vm.VmarFixture.R;
-import static io.jircon.vm.VmarFixture.RW;
-import static io.jircon.vm.VmarFixture.RWX_SPECIFIC;
-import static io.jircon.vm.VmarFixture.mapAt;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.jircon.hal.AccessKind;
-import io.jircon.kobject.ObjectType;
-import io.jircon.kobject.ZxException;
+import io.jircon.hal.PagingError;
+import io.jircon.hal.PagingException;
 import io.jircon.kobject.ZxStatus;
+import io.jircon.vm.FailingTables.Lasting;
+import io.jircon.vm.FailureScene.Operation;
+import io.jircon.vm.FailureScene.Setting;
+import java.util.EnumSet;
 import java.util.Objects;
-import java.util.function.Function;
+import java.util.Set;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
-/// Runs an operation again and again on a fresh machine, with the frame allocator failing at its
-/// first call, its second, and so on, until the operation works without meeting a failure. Each
-/// time it must either work or leave everything as it was.
+/// Runs every operation again and again on a fresh machine, with the frame allocator, or the page
+/// table, failing at its first call, its second, and so on, until the operation works without
+/// meeting a failure. Each time it must either work or leave everything as it was.
 class VmarFailureTest {
-    /// A machine in some state.
-    private static final class Scene implements AutoCloseable {
-        final FailingFrames[] frames = new FailingFrames[1];
-        final VmarFixture vm =
-                new VmarFixture(inner -> {
-                    frames[0] = new FailingFrames(inner);
-                    return frames[0];
-                });
-        final VmAddressRegion region = vm.region(2048);
-        final long base = region.baseAddress();
-        final VmObject vmo = vm.vmo(2048);
+    /// These need no frame at all, so that they cannot fail for want of one.
+    private static final Set<Operation> FREE_OF_FRAMES =
+            EnumSet.of(
+                    Operation.ALLOCATE,
+                    Operation.MAP,
+                    Operation.OVERWRITE,
+                    Operation.UNMAP,
+                    Operation.PROTECT_TO_READ,
+                    Operation.PROTECT_TO_NOTHING,
+                    Operation.PROTECT_TO_EXECUTE,
+                    Operation.DESTROY);
 
-        /// Everything that may not change, as text.
-        String state() {
-            vm.root.checkInvariants();
-            var text = new StringBuilder();
-            vm.root.maps().forEach(entry -> text.append(entry).append('\n'));
-            vm.root
-                    .pageTable()
-                    .forEachLeaf(
-                            vm.root.baseAddress(),
-                            vm.root.sizeBytes(),
-                            (vaddr, paddr, size, flags) ->
-                                    text.append(Long.toHexString(vaddr))
-                                            .append(' ')
-                                            .append(Long.toHexString(paddr))
-                                            .append(' ')
-                                            .append(size)
-                                            .append(flags)
-                                            .append('\n'));
-            text.append("free ").append(vm.hal.frames().freeFrames());
-            text.append(" tables ").append(vm.root.pageTable().tableFrames());
-            text.append(" regions ").append(vm.machine.kernel().liveObjects(ObjectType.VMAR));
-            return text.toString();
-        }
+    static Stream<Arguments> everyOperationInEverySetting() {
+        return Stream.of(Setting.values())
+                .flatMap(setting ->
+                        Stream.of(Operation.values())
+                                .map(operation -> Arguments.of(setting, operation)));
+    }
 
-        @Override
-        public void close() {
-            vm.close();
+    /// What an operation answers when nothing fails.
+    private static ZxStatus statusWithoutFailure(Setting setting, Operation operation) {
+        try (var scene = new FailureScene(setting)) {
+            return operation.run(scene);
         }
     }
 
-    /// Runs an operation with every failure.
-    ///
-    /// @param operation works on a scene that was prepared alike each time; answers the status, or
-    ///   throws it
-    /// @return how many failures there were
-    private static int failAtEachCall(
-            Function<Scene, Scene> prepare, Function<Scene, ZxStatus> operation) {
-        for (int k = 1; ; k++) {
-            try (Scene scene = prepare.apply(new Scene())) {
-                String before = scene.state();
-                scene.frames[0].failAt(k);
-                ZxStatus status;
-                try {
-                    status = operation.apply(scene);
-                } catch (ZxException e) {
-                    status = e.status();
-                }
-                boolean failed = scene.frames[0].disarm();
-                if (status != ZxStatus.OK) {
-                    assertEquals(ZxStatus.NO_MEMORY, status, "failure " + k);
-                    assertTrue(failed);
-                    assertEquals(before, scene.state(), "after failure " + k);
+    @ParameterizedTest
+    @MethodSource("everyOperationInEverySetting")
+    @Tag("V-281")
+    @Tag("V-73")
+    @Tag("V-103")
+    @Tag("V-104")
+    @Tag("V-115")
+    @Tag("V-131")
+    @Tag("V-154")
+    @Tag("V-282")
+    void withoutAFrameAnOperationWorksOrChangesNothing(Setting setting, Operation operation) {
+        ZxStatus expected = statusWithoutFailure(setting, operation);
+        boolean failed = true;
+        for (int k = 1; failed; k++) {
+            try (var scene = new FailureScene(setting)) {
+                String before = scene.everything();
+                scene.frames.failAt(k);
+                ZxStatus status = operation.run(scene);
+                failed = scene.frames.disarm();
+                if (failed && status == ZxStatus.NO_MEMORY) {
+                    assertTrue(!FREE_OF_FRAMES.contains(operation), "no frame is needed");
+                    assertEquals(before, scene.everything(), "after failure " + k);
+                    assertEquals(expected, operation.run(scene), "tried again");
                 } else {
-                    scene.vm.root.checkInvariants();
+                    assertEquals(expected, status, "failure " + k);
                 }
-                if (!failed) {
-                    assertEquals(ZxStatus.OK, status);
-                    return k - 1;
+                scene.vm.root.checkInvariants();
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("everyOperationInEverySetting")
+    @Tag("V-281")
+    @Tag("V-156")
+    @Tag("V-104")
+    @Tag("V-181")
+    @Tag("V-282")
+    void whenTheTableRefusesAnOperationWorksOrChangesNothing(Setting setting, Operation operation) {
+        ZxStatus expected = statusWithoutFailure(setting, operation);
+        refuse(setting, operation, expected, PagingError.NO_MEMORY, Lasting.ONE_CALL);
+        refuse(setting, operation, expected, PagingError.NO_RESOURCES, Lasting.FROM_THEN_ON);
+        refuse(setting, operation, expected, PagingError.SYSTEM, Lasting.ONE_CALL);
+    }
+
+    private static void refuse(
+            Setting setting,
+            Operation operation,
+            ZxStatus expected,
+            PagingError error,
+            Lasting lasting) {
+        ZxStatus refusal = VmErrors.statusOf(new PagingException(error, "as a status"));
+        boolean failed = true;
+        for (int k = 1; failed; k++) {
+            try (var scene = new FailureScene(setting)) {
+                String what = error + " " + lasting + " at change " + k;
+                String before = scene.observable();
+                scene.tables.failAt(k, error, lasting);
+                ZxStatus status = operation.run(scene);
+                failed = scene.tables.disarm();
+                if (failed && status == refusal) {
+                    assertEquals(before, scene.observable(), what);
+                    assertEquals(expected, operation.run(scene), what + ", tried again");
+                } else {
+                    assertEquals(expected, status, what);
                 }
+                scene.vm.root.checkInvariants();
             }
         }
     }
@@ -104,113 +129,65 @@ class VmarFailureTest {
         }
     }
 
-    private static Scene mapped(Scene scene) {
-        mapAt(scene.region, 0, RW, scene.vmo, 0, 2048);
-        return scene;
-    }
-
-    private static Scene touched(Scene scene) {
-        mapped(scene);
-        for (int page = 0; page < 2048; page += 300) {
-            scene.vm.poke(scene.base + page * PAGE, page);
+    /// Guards the sweeps above: they would pass if no failure ever struck.
+    @ParameterizedTest
+    @EnumSource(
+            value = Operation.class,
+            names = {"READ_FAULT", "WRITE_FAULT", "MAP_RANGE", "COMMIT"})
+    void someOperationsDoMeetFailures(Operation operation) {
+        Setting setting = operation == Operation.MAP_RANGE ? Setting.TOUCHED : Setting.MAPPED;
+        try (var scene = new FailureScene(setting)) {
+            scene.tables.failAt(1, PagingError.SYSTEM, Lasting.FROM_THEN_ON);
+            operation.run(scene);
+            assertTrue(scene.tables.disarm());
+            boolean takesPages =
+                    operation == Operation.WRITE_FAULT || operation == Operation.COMMIT;
+            scene.frames.failAt(1);
+            operation.run(scene);
+            assertEquals(takesPages || framesForTables() > 0, scene.frames.disarm());
         }
-        return scene;
-    }
-
-    @Test
-    @Tag("V-281")
-    void aWriteFaultWorksOrChangesNothing() {
-        assertTrue(
-                failAtEachCall(
-                                VmarFailureTest::mapped,
-                                scene ->
-                                        scene.vm.root.handlePageFault(scene.base, AccessKind.WRITE))
-                        >= 1 + framesForTables());
-    }
-
-    @Test
-    @Tag("V-281")
-    void aReadFaultWorksOrChangesNothing() {
-        assertTrue(
-                failAtEachCall(
-                                VmarFailureTest::mapped,
-                                scene -> scene.vm.root.handlePageFault(scene.base, AccessKind.READ))
-                        >= framesForTables());
-    }
-
-    @Test
-    @Tag("V-104")
-    @Tag("V-282")
-    void mapRangeWorksOrTakesTheMappingBack() {
-        assertTrue(
-                failAtEachCall(
-                                VmarFailureTest::touched,
-                                scene -> {
-                                    scene.vm.root.map(
-                                            R.with(VmarFlags.MAP_RANGE),
-                                            0,
-                                            scene.vmo,
-                                            0,
-                                            2048 * PAGE);
-                                    return ZxStatus.OK;
-                                })
-                        >= 2 * framesForTables());
-    }
-
-    @Test
-    @Tag("V-115")
-    @Tag("V-281")
-    void mapAndOverwriteNeedNoFrames() {
-        assertEquals(
-                0,
-                failAtEachCall(
-                        VmarFailureTest::touched,
-                        scene -> {
-                            scene.vm.root.map(RW, 0, scene.vmo, 0, PAGE);
-                            scene.region.map(
-                                    RW.with(OVERWRITE), 100 * PAGE, scene.vm.vmo(4), 0, 300 * PAGE);
-                            return ZxStatus.OK;
-                        }));
-    }
-
-    @Test
-    @Tag("V-281")
-    @Tag("V-131")
-    @Tag("V-154")
-    void allocateUnmapProtectAndDestroyNeedNoFrames() {
-        assertEquals(
-                0,
-                failAtEachCall(
-                        VmarFailureTest::touched,
-                        scene -> {
-                            scene.vm.root.allocate(RWX_SPECIFIC, 0, PAGE);
-                            scene.region.protect(R, scene.base + 10 * PAGE, 900 * PAGE);
-                            scene.region.unmap(scene.base + 5 * PAGE, 700 * PAGE);
-                            scene.region.destroy();
-                            return ZxStatus.OK;
-                        }));
     }
 
     @Test
     @Tag("V-22")
     void makingAnAddressSpaceWorksOrLeavesNothing() {
-        assertTrue(
-                failAtEachCall(
-                                scene -> scene,
-                                scene -> {
-                                    VmAddressRegion root =
-                                            VmAddressRegion.newRoot(scene.vm.machine);
-                                    root.destroyAddressSpace();
-                                    return ZxStatus.OK;
-                                })
-                        >= framesForTables());
+        boolean failed = true;
+        int k = 1;
+        for (; failed; k++) {
+            try (var scene = new FailureScene(Setting.MAPPED)) {
+                String before = scene.everything();
+                scene.frames.failAt(k);
+                ZxStatus status = ZxStatus.OK;
+                try {
+                    VmAddressRegion.newRoot(scene.vm.machine).destroyAddressSpace();
+                } catch (io.jircon.kobject.ZxException e) {
+                    status = e.status();
+                }
+                failed = scene.frames.disarm();
+                assertEquals(failed ? ZxStatus.NO_MEMORY : ZxStatus.OK, status);
+                assertEquals(before, scene.everything());
+            }
+        }
+        assertTrue(k - 2 >= framesForTables());
+    }
+
+    @Test
+    @Tag("V-31")
+    void anAddressSpaceWhoseTableRefusesCanBeEndedLater() {
+        try (var scene = new FailureScene(Setting.TOUCHED)) {
+            String before = scene.everything();
+            scene.tables.failAt(1, PagingError.SYSTEM, Lasting.FROM_THEN_ON);
+            VmarFixture.refuses(ZxStatus.IO, "V-131", scene.vm.root::destroyAddressSpace);
+            scene.tables.disarm();
+            assertEquals(before, scene.everything());
+        }
     }
 
     @Test
     @Tag("V-281")
     void aFaultThatFailedCanBeTriedAgain() {
-        try (Scene scene = mapped(new Scene())) {
-            scene.frames[0].failAt(1);
+        try (var scene = new FailureScene(Setting.MAPPED)) {
+            scene.frames.failAt(1);
             assertEquals(ZxStatus.NO_MEMORY, scene.vm.write(scene.base));
             assertEquals(ZxStatus.OK, scene.vm.write(scene.base));
             VmMapping mapping = Objects.requireNonNull(scene.vm.root.findMapping(scene.base));

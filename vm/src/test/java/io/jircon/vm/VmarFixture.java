@@ -45,10 +45,7 @@ final class VmarFixture implements AutoCloseable {
     }
 
     VmarFixture(UnaryOperator<FrameAllocator> wrapper) {
-        this(
-                Hals.create(
-                        HAL,
-                        HalConfig.DEFAULT.withMemoryBytes(MEMORY_BYTES).withFrameWrapper(wrapper)));
+        this(newHal(wrapper));
     }
 
     VmarFixture(Hal hal) {
@@ -56,6 +53,12 @@ final class VmarFixture implements AutoCloseable {
         freeFrames = hal.frames().freeFrames();
         machine = Machine.builder(hal).fixedLayout().boot();
         root = VmAddressRegion.newRoot(machine);
+    }
+
+    /// A machine of the kind to test.
+    static Hal newHal(UnaryOperator<FrameAllocator> wrapper) {
+        return Hals.create(
+                HAL, HalConfig.DEFAULT.withMemoryBytes(MEMORY_BYTES).withFrameWrapper(wrapper));
     }
 
     /// A machine that has kernel address spaces: one of the kind to test, or a fake where that kind

@@ -231,9 +231,7 @@ class VmarVmoTest {
 
     /// The size of page that the machine has for 2 MiB.
     private PageSize large() {
-        return vm.root.pageTable().supports(PageSize.SIZE_2M)
-                ? PageSize.SIZE_2M
-                : PageSize.SIZE_4K;
+        return vm.root.pageTable().supports(PageSize.SIZE_2M) ? PageSize.SIZE_2M : PageSize.SIZE_4K;
     }
 
     @Test

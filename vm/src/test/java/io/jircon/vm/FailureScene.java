@@ -1,0 +1,213 @@
+package io.jircon.vm;
+
+import static io.jircon.vm.VmarFixture.PAGE;
+import static io.jircon.vm.VmarFixture.R;
+import static io.jircon.vm.VmarFixture.RW;
+import static io.jircon.vm.VmarFixture.RWX_SPECIFIC;
+import static io.jircon.vm.VmarFixture.SPECIFIC;
+import static io.jircon.vm.VmarFixture.mapAt;
+
+import io.jircon.hal.AccessKind;
+import io.jircon.hal.Hal;
+import io.jircon.kobject.ObjectType;
+import io.jircon.kobject.ZxException;
+import io.jircon.kobject.ZxStatus;
+import java.lang.foreign.MemorySegment;
+import java.util.function.Consumer;
+import java.util.function.Function;
+
+/// A machine in some state, whose frames and page tables can be made to fail, for the suites that
+/// run one operation with every failure.
+final class FailureScene implements AutoCloseable {
+    private static final int PAGES = 2048;
+
+    /// What is in the address space before the operation.
+    enum Setting {
+        /// A mapping of 2048 pages without entries.
+        MAPPED(scene -> mapAt(scene.region, 0, RW, scene.vmo, 0, PAGES)),
+
+        /// The same, some pages written.
+        TOUCHED(scene -> {
+            mapAt(scene.region, 0, RW, scene.vmo, 0, PAGES);
+            scene.touch();
+        }),
+
+        /// Several mappings with permissions that differ, in the region and in a sub-region.
+        SPLIT(scene -> {
+            VmAddressRegion inner = VmarFixture.child(scene.region, 600, 600);
+            mapAt(scene.region, 0, RW, scene.vmo, 0, 600);
+            mapAt(inner, 0, RW, scene.vmo, 600, 600);
+            mapAt(scene.region, 1200, RW, scene.vmo, 1200, PAGES - 1200);
+            scene.touch();
+            scene.region.protect(R, scene.base + 300 * PAGE, 100 * PAGE);
+            scene.region.protect(VmarFlags.NONE, scene.base + 1500 * PAGE, PAGE);
+            scene.vm.read(scene.base + 300 * PAGE);
+        }),
+
+        /// The pages shared with a snapshot that is mapped in the root.
+        SNAPSHOT(scene -> {
+            mapAt(scene.region, 0, RW, scene.vmo, 0, PAGES);
+            scene.touch();
+            VmObject copy = scene.vm.closing(scene.vmo.createSnapshot(0, PAGES * PAGE));
+            long at = scene.vm.root.map(RW, 0, copy, 0, PAGES * PAGE);
+            scene.vm.read(at);
+            scene.vm.poke(at + 300 * PAGE, 5);
+        }),
+
+        /// Physical memory, entered eagerly, so with large pages where the machine has them.
+        PHYSICAL(scene -> {
+            VmObject device =
+                    scene.vm.closing(
+                            VmObject.createPhysical(
+                                    scene.vm.machine,
+                                    0x4000_0000,
+                                    PAGES * PAGE,
+                                    CachePolicy.CACHED));
+            scene.region.map(
+                    RW.with(VmarFlags.MAP_RANGE).with(SPECIFIC), 0, device, 0, PAGES * PAGE);
+        });
+
+        private final Consumer<FailureScene> prepare;
+
+        Setting(Consumer<FailureScene> prepare) {
+            this.prepare = prepare;
+        }
+    }
+
+    /// What is done, once, to a range that starts and ends in the middle of things.
+    enum Operation {
+        ALLOCATE(scene -> scene.vm.root.allocate(RWX_SPECIFIC, 0, PAGE)),
+        MAP(scene -> scene.vm.root.map(RW, 0, scene.vmo, 0, PAGE)),
+        MAP_RANGE(scene ->
+                scene.vm.root.map(
+                        R.with(VmarFlags.MAP_RANGE), 0, scene.vmo, 0, scene.vmo.sizeBytes())),
+        OVERWRITE(scene ->
+                scene.region.map(
+                        RW.with(VmarFlags.SPECIFIC_OVERWRITE),
+                        100 * PAGE,
+                        scene.vmo,
+                        0,
+                        300 * PAGE)),
+        UNMAP(scene -> scene.region.unmap(scene.base + 5 * PAGE, 1400 * PAGE)),
+        PROTECT_TO_READ(scene -> scene.protect(R)),
+        PROTECT_TO_NOTHING(scene -> scene.protect(VmarFlags.NONE)),
+        PROTECT_TO_EXECUTE(scene ->
+                scene.region.protect(VmarFlags.READ_EXECUTE, scene.base + PAGE, 550 * PAGE)),
+        DESTROY(scene -> scene.region.destroy()),
+        COMMIT(scene -> scene.op(VmarOp.COMMIT, 500)),
+        DECOMMIT(scene -> scene.op(VmarOp.DECOMMIT, 500)),
+        OP_MAP_RANGE(scene -> scene.op(VmarOp.MAP_RANGE, 500)),
+        ZERO(scene -> scene.op(VmarOp.ZERO, 500)),
+        DONT_NEED(scene -> scene.op(VmarOp.DONT_NEED, 500)),
+        ALWAYS_NEED(scene -> scene.op(VmarOp.ALWAYS_NEED, 500)),
+        PREFETCH(scene -> scene.op(VmarOp.PREFETCH, 500)),
+        READ_FAULT(AccessKind.READ, 1),
+        WRITE_FAULT(AccessKind.WRITE, 1),
+        FETCH_FAULT(AccessKind.EXECUTE, 1),
+        DEBUG_WRITE(scene ->
+                scene.vm.root.writeMemory(
+                        scene.base + PAGE, MemorySegment.ofArray(new byte[] {1})));
+
+        private final Function<FailureScene, ZxStatus> run;
+
+        Operation(Consumer<FailureScene> call) {
+            run =
+                    scene -> {
+                        call.accept(scene);
+                        return ZxStatus.OK;
+                    };
+        }
+
+        Operation(AccessKind access, long pages) {
+            run = scene -> scene.vm.root.handlePageFault(scene.base, access, pages);
+        }
+
+        /// Does it.
+        ///
+        /// @return the status, thrown ones too
+        ZxStatus run(FailureScene scene) {
+            try {
+                return run.apply(scene);
+            } catch (ZxException e) {
+                return e.status();
+            }
+        }
+    }
+
+    final FailingFrames frames;
+    final FailingTables tables;
+    final VmarFixture vm;
+    final VmAddressRegion region;
+    final long base;
+    final VmObject vmo;
+
+    FailureScene(Setting setting) {
+        var wrapped = new FailingFrames[1];
+        Hal hal =
+                VmarFixture.newHal(inner -> {
+                    wrapped[0] = new FailingFrames(inner);
+                    return wrapped[0];
+                });
+        frames = wrapped[0];
+        tables = new FailingTables(hal);
+        vm = new VmarFixture(tables);
+        // At a multiple of 2 MiB, so that large pages are possible.
+        region = vm.root.allocate(RWX_SPECIFIC.with(VmarFlags.align(21)), 0, PAGES * PAGE);
+        base = region.baseAddress();
+        vmo = vm.vmo(PAGES);
+        setting.prepare.accept(this);
+    }
+
+    private void touch() {
+        for (int page = 0; page < PAGES; page += 300) {
+            vm.poke(base + page * PAGE, page);
+        }
+        vm.read(base + PAGE); // shows the zero frame
+    }
+
+    private void protect(VmarFlags wanted) {
+        region.protect(wanted, base + 10 * PAGE, 1900 * PAGE);
+    }
+
+    private void op(VmarOp op, long pages) {
+        region.opRange(op, base + 3 * PAGE, pages * PAGE);
+    }
+
+    /// What callers can observe, as text: the listing, the frames that are in use for other things
+    /// than tables, the regions.
+    String observable() {
+        vm.root.checkInvariants();
+        var text = new StringBuilder();
+        vm.root.maps().forEach(entry -> text.append(entry).append('\n'));
+        long free = vm.hal.frames().freeFrames() + vm.root.pageTable().tableFrames();
+        text.append("free ").append(free);
+        text.append(" regions ").append(vm.machine.kernel().liveObjects(ObjectType.VMAR));
+        text.append(" objects ").append(vm.machine.kernel().liveObjects(ObjectType.VMO));
+        return text.toString();
+    }
+
+    /// What callers can observe, and every entry and table.
+    String everything() {
+        var text = new StringBuilder(observable());
+        vm.root
+                .pageTable()
+                .forEachLeaf(
+                        vm.root.baseAddress(),
+                        vm.root.sizeBytes(),
+                        (vaddr, paddr, size, flags) ->
+                                text.append('\n')
+                                        .append(Long.toHexString(vaddr))
+                                        .append(' ')
+                                        .append(Long.toHexString(paddr))
+                                        .append(' ')
+                                        .append(size)
+                                        .append(flags));
+        text.append(" tables ").append(vm.root.pageTable().tableFrames());
+        return text.toString();
+    }
+
+    @Override
+    public void close() {
+        vm.close();
+    }
+}
