@@ -140,6 +140,8 @@ class VmarFailureTest {
             scene.tables.failAt(1, PagingError.SYSTEM, Lasting.FROM_THEN_ON);
             operation.run(scene);
             assertTrue(scene.tables.disarm());
+        }
+        try (var scene = new FailureScene(setting)) {
             boolean takesPages =
                     operation == Operation.WRITE_FAULT || operation == Operation.COMMIT;
             scene.frames.failAt(1);
