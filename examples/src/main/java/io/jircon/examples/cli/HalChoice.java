@@ -9,6 +9,9 @@ final class HalChoice {
     /// Stands for every HAL that can be used here.
     static final String ALL = "all";
 
+    /// Those whose page tables lie in simulated memory.
+    private static final List<String> NESTED = List.of("aarch64", "riscv64", "x86_64");
+
     private HalChoice() {}
 
     /// The HALs an option names.
@@ -36,6 +39,21 @@ final class HalChoice {
                 .ifPresent(reason -> {
                     throw new UsageException("hal=" + name + " cannot be used: " + reason);
                 });
+        return provider;
+    }
+
+    /// The HAL with a name and page tables in memory that can be looked at.
+    ///
+    /// @param name the name
+    /// @return a HAL whose user and guest page tables are nested ones
+    /// @throws UsageException when there is no such HAL, it cannot be used here, or its page tables
+    ///   are the host's
+    static HalProvider nested(String name) {
+        HalProvider provider = one(name);
+        if (!NESTED.contains(name)) {
+            throw new UsageException(
+                    "hal=" + name + " has no page tables in memory; choose one of " + NESTED);
+        }
         return provider;
     }
 }

@@ -12,7 +12,6 @@ import io.jircon.vm.VmAddressRegion;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -29,8 +28,6 @@ import picocli.CommandLine.Spec;
                 "Write a random guest's memory, with probes and the answers of our own walker.",
         mixinStandardHelpOptions = true)
 final class ImageCommand implements Callable<Integer> {
-    private static final List<String> HALS = List.of("aarch64", "riscv64", "x86_64");
-
     /// Largest count of leaves; more take a machine that is larger than a file should be.
     private static final int MAX_PAGES = 100_000;
 
@@ -72,11 +69,7 @@ final class ImageCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        HalProvider provider = HalChoice.one(hal);
-        if (!HALS.contains(hal)) {
-            throw new UsageException(
-                    "hal=" + hal + " has no page tables in memory; choose one of " + HALS);
-        }
+        HalProvider provider = HalChoice.nested(hal);
         if (pages < 1 || pages > MAX_PAGES) {
             throw new UsageException("pages=" + pages + " is not in 1.." + MAX_PAGES);
         }

@@ -12,16 +12,21 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/// `jircon walk`: how an address of a loaded program is translated, table by table.
+/// `jircon walk`: how an address of a loaded program, or of a guest, is translated, table by table.
 @Command(
         name = "walk",
-        description = "Show how an address of a loaded program is translated, table by table.",
+        description = {
+            "Show how an address of a loaded program is translated, table by table;",
+            "with --two-stage, an address of a guest through its own tables and the second stage."
+        },
         mixinStandardHelpOptions = true)
 final class WalkCommand implements Callable<Integer> {
     @Spec private CommandSpec spec = CommandSpec.create();
@@ -29,21 +34,44 @@ final class WalkCommand implements Callable<Integer> {
     @Parameters(
             index = "0",
             paramLabel = "ADDRESS",
-            description = "Virtual address as the program was linked, such as 0x401000.")
+            description =
+                    "Virtual address as the program was linked, such as 0x401000; with"
+                            + " --two-stage a guest-virtual address.")
     private String address = "";
 
-    @Parameters(index = "1", paramLabel = "FILE", description = "An ELF64 program.")
-    private Path file = Path.of("");
+    @Parameters(
+            index = "1",
+            arity = "0..1",
+            paramLabel = "FILE",
+            description = "An ELF64 program; none with --two-stage.")
+    private @Nullable Path file;
 
     @Option(names = "--hal", required = true, paramLabel = "NAME", description = "The HAL.")
     private String hal = "";
 
+    @ArgGroup(exclusive = false, heading = "A guest's address:%n")
+    private @Nullable TwoStageOptions twoStage;
+
     @Override
     public Integer call() {
-        long linked = parse(address);
-        HalProvider provider = HalChoice.one(hal);
+        long number = parse(address);
+        if (twoStage != null) {
+            if (file != null) {
+                throw new UsageException("FILE=" + file + " has no place with --two-stage");
+            }
+            TwoStageReport.print(
+                    spec.commandLine().getOut(), HalChoice.nested(hal), number, twoStage);
+        } else if (file == null) {
+            throw new UsageException("FILE is missing; only --two-stage goes without");
+        } else {
+            walkProgram(HalChoice.one(hal), file, number);
+        }
+        return Main.OK;
+    }
+
+    private void walkProgram(HalProvider provider, Path path, long linked) {
         try (Arena arena = Arena.ofConfined()) {
-            Programs.Program program = Programs.read(file, arena);
+            Programs.Program program = Programs.read(path, arena);
             try (Machine machine = Programs.boot(provider, program);
                     LoadedProgram loaded =
                             Programs.load(machine, program, LoadedProgram.Paging.ON_DEMAND);
@@ -51,7 +79,6 @@ final class WalkCommand implements Callable<Integer> {
                 walk(loaded, memory, linked, arena.allocate(1));
             }
         }
-        return Main.OK;
     }
 
     /// Touches the address as the program would, then asks the machine's walker what it did.
