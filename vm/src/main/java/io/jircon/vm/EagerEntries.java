@@ -9,6 +9,7 @@ import io.jircon.hal.PageSize;
 import io.jircon.hal.PageTableTrait;
 import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
+import io.jircon.kobject.ZxStatus;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -29,9 +30,62 @@ final class EagerEntries {
     private final PageRun run = new PageRun(TABLE_PAGES);
     private final List<Entered> journal = new ArrayList<>();
 
-    EagerEntries(PageTableTrait table, VmObject vmo) {
+    private EagerEntries(PageTableTrait table, VmObject vmo) {
         this.table = table;
         this.vmo = vmo;
+    }
+
+    /// Enters the pages of a part of a mapping that its memory object has (clauses V-111 and
+    /// V-190); all or none, except that entries of a physical object may stay beside others that
+    /// were there.
+    ///
+    /// Called with the memory object's lock held, for a mapping that is attached.
+    ///
+    /// @param from first byte, in the mapping, page aligned
+    /// @param to last byte, in the mapping, inclusive
+    /// @throws PagingException when there is no memory for a table
+    static void enter(MappingNode mapping, long from, long to) {
+        var entries = new EagerEntries(mapping.table(), mapping.vmo());
+        try {
+            entries.enterParts(mapping, from, to);
+        } catch (PagingException e) {
+            // What cannot be taken back stays, with the mapping; the rest faults in.
+            if (entries.undo()) {
+                throw e;
+            }
+        }
+    }
+
+    private void enterParts(MappingNode mapping, long from, long to) {
+        PermissionRanges permissions = mapping.permissions();
+        long accessible = mapping.accessibleBytes();
+        for (long at = from; ; ) {
+            long end = VmoMath.min(permissions.lastOfRun(at), to);
+            MmuFlags allowed = permissions.at(at);
+            long offset = mapping.vmoOffsetOf(at);
+            if (Long.compareUnsigned(offset, accessible) >= 0) {
+                return;
+            }
+            if (!allowed.isNoAccess()) {
+                long length = VmoMath.min(end - at + 1, accessible - offset);
+                enterPart(at, offset, length, mapping.entryFlags(allowed));
+            }
+            if (end == to) {
+                return;
+            }
+            at = end + 1;
+        }
+    }
+
+    private void enterPart(long vaddr, long offset, long length, MmuFlags flags) {
+        if (vmo.isPaged()) {
+            enterPages(vaddr, offset, length, flags);
+            return;
+        }
+        var lookup = new PageLookup();
+        if (vmo.lookupPage(offset, /* write= */ false, lookup) == ZxStatus.OK) {
+            enterContiguous(vaddr, lookup.paddr, length, flags);
+        }
     }
 
     /// Enters the pages of a range of a paged object.
@@ -40,7 +94,7 @@ final class EagerEntries {
     /// @param length how much, all of it in the object
     /// @param flags what the entries allow; less WRITE where the object says so
     /// @throws PagingException when there is no memory for a table
-    void enterPages(long vaddr, long offset, long length, MmuFlags flags) {
+    private void enterPages(long vaddr, long offset, long length, MmuFlags flags) {
         long done = 0;
         while (done < length) {
             long next = vmo.nextExisting(offset + done, length - done);
@@ -94,7 +148,7 @@ final class EagerEntries {
     /// Enters a physically contiguous range.
     ///
     /// @throws PagingException when there is no memory for a table
-    void enterContiguous(long vaddr, long paddr, long length, MmuFlags flags) {
+    private void enterContiguous(long vaddr, long paddr, long length, MmuFlags flags) {
         try {
             table.mapRange(vaddr, paddr, length, flags, HugePages.ALLOWED, OnExisting.ERROR);
             note(vaddr, length);
@@ -127,7 +181,7 @@ final class EagerEntries {
     /// Takes back what was entered.
     ///
     /// @return false when the machine refuses even that; what is left is right all the same
-    boolean undo() {
+    private boolean undo() {
         try {
             for (Entered entered : journal) {
                 table.unmapRange(entered.vaddr, entered.sizeBytes);

@@ -249,7 +249,7 @@ final class MapOp {
     private void enterExisting(MappingNode mapping) {
         vmo.lock().lock();
         try {
-            mapping.enterExisting(mapping.first, mapping.last);
+            EagerEntries.enter(mapping, mapping.first, mapping.last);
         } catch (PagingException e) {
             region.children().remove(mapping);
             mapping.detach();

@@ -176,6 +176,10 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
         return parent;
     }
 
+    PageTableTrait table() {
+        return aspace.table();
+    }
+
     /// The runs of equal permissions; only with one of the two locks held.
     PermissionRanges permissions() {
         return permissions;
@@ -490,7 +494,7 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
     }
 
     /// How much of the memory object may be accessed through this mapping, counted from its start.
-    private long accessibleBytes() {
+    long accessibleBytes() {
         if (!faultsBeyondStreamSize) {
             return VmoMath.up(vmo.sizeBytes());
         }
@@ -607,58 +611,6 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
             }
         }
         return ZxStatus.OK;
-    }
-
-    // ---- entering what exists
-
-    /// Enters the pages of a part that the memory object has (clauses V-111 and V-190); all or
-    /// none, except that entries of a physical object may stay beside others that were there.
-    ///
-    /// Called with the memory object's lock held and the state ATTACHED.
-    ///
-    /// @throws PagingException when there is no memory for a table
-    void enterExisting(long from, long to) {
-        var entries = new EagerEntries(aspace.table(), vmo);
-        try {
-            enterExisting(from, to, entries);
-        } catch (PagingException e) {
-            // What cannot be taken back stays, with the mapping; the rest faults in.
-            if (entries.undo()) {
-                throw e;
-            }
-        }
-    }
-
-    private void enterExisting(long from, long to, EagerEntries entries) {
-        long accessible = accessibleBytes();
-        for (long at = from; ; ) {
-            long end = VmoMath.min(permissions.lastOfRun(at), to);
-            MmuFlags allowed = permissions.at(at);
-            long offset = vmoOffsetOf(at);
-            if (Long.compareUnsigned(offset, accessible) >= 0) {
-                return;
-            }
-            if (!allowed.isNoAccess()) {
-                long length = VmoMath.min(end - at + 1, accessible - offset);
-                enterRun(at, offset, length, entryBase.with(allowed), entries);
-            }
-            if (end == to) {
-                return;
-            }
-            at = end + 1;
-        }
-    }
-
-    private void enterRun(
-            long vaddr, long offset, long length, MmuFlags flags, EagerEntries entries) {
-        if (vmo.isPaged()) {
-            entries.enterPages(vaddr, offset, length, flags);
-            return;
-        }
-        var lookup = new PageLookup();
-        if (vmo.lookupPage(offset, /* write= */ false, lookup) == ZxStatus.OK) {
-            entries.enterContiguous(vaddr, lookup.paddr, length, flags);
-        }
     }
 
     boolean isAttached() {

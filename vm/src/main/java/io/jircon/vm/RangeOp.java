@@ -136,10 +136,10 @@ final class RangeOp {
     /// no reason to report a failure after something was changed.
     private void enterPages(MappingNode mapping, long end) {
         switch (op) {
-            case MAP_RANGE -> mapping.enterExisting(cursor, end);
+            case MAP_RANGE -> EagerEntries.enter(mapping, cursor, end);
             case COMMIT, PREFETCH, ALWAYS_NEED -> {
                 try {
-                    mapping.enterExisting(cursor, end);
+                    EagerEntries.enter(mapping, cursor, end);
                 } catch (PagingException e) {
                     // The pages are there; they fault in.
                 }
