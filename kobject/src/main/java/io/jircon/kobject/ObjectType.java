@@ -93,8 +93,8 @@ public enum ObjectType {
                     | Rights.TRANSFER
                     | Rights.MAP
                     | Rights.INSPECT),
-    /// Profile (type id 25).
-    PROFILE(25, Rights.NONE),
+    /// A profile, which sets how other objects are scheduled or kept in memory.
+    PROFILE(25, Rights.DUPLICATE | Rights.TRANSFER | Rights.INSPECT | Rights.APPLY_PROFILE),
     /// Pmt (type id 26).
     PMT(26, Rights.INSPECT),
     /// Suspend token (type id 27).

@@ -128,6 +128,27 @@ final class DebugAccess {
         return paddr;
     }
 
+    /// A snapshot of what a mapping can show.
+    private static VmObject snapshotOf(MappingNode mapping) {
+        VmObject vmo = mapping.vmo();
+        long vmoOffset = mapping.vmoOffset();
+        vmo.lock().lock();
+        try {
+            long there =
+                    Ranges.isBelow(vmoOffset, vmo.sizeBytes()) ? vmo.sizeBytes() - vmoOffset : 0;
+            VmObject copy =
+                    vmo.createSnapshot(vmoOffset, VmoMath.min(there, mapping.lengthBytes()));
+            if (mapping.faultsBeyondStreamSize()) {
+                long stream = vmo.streamSizeBytes();
+                long left = Ranges.isBelow(vmoOffset, stream) ? stream - vmoOffset : 0;
+                copy.setStreamSize(VmoMath.min(left, copy.sizeBytes()));
+            }
+            return copy;
+        } finally {
+            vmo.lock().unlock();
+        }
+    }
+
     /// Puts a mapping of a private snapshot in the place of the one at an address: same range, same
     /// permissions.
     private static void makePrivate(VmAspace aspace, long vaddr) {
@@ -138,7 +159,7 @@ final class DebugAccess {
                 return;
             }
             aspace.removeEntries(shared.first, shared.last, java.util.List.of(shared));
-            try (VmObject copy = shared.snapshot()) {
+            try (VmObject copy = snapshotOf(shared)) {
                 MappingNode mine = shared.over(copy);
                 mine.attach();
                 shared.parent().children().replace(shared, mine);

@@ -198,7 +198,8 @@ final class MapOp {
     /// Makes the mapping; nothing but memory can be in the way now.
     private long place(long base, long sizeBytes, boolean overwrite) {
         long last = base + (sizeBytes - 1);
-        if (overwrite) {
+        boolean replaces = overwrite && !region.children().isRangeAvailable(base, last);
+        if (replaces) {
             requireNoSubRegion(base, last);
         }
         var mapping =
@@ -225,6 +226,8 @@ final class MapOp {
         region.children().insert(mapping);
         if (options.contains(VmarFlags.MAP_RANGE)) {
             enterExisting(mapping);
+        } else if (!replaces) {
+            mapping.enterIfHigh();
         }
         merge(mapping);
         return base;

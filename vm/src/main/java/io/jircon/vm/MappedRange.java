@@ -32,6 +32,11 @@ interface MappedRange {
     /// @param len how many bytes
     void writeProtectVmoRange(long vmoOffset, long len);
 
+    /// How dearly its pages are wanted; does not change while attached (clause V-274).
+    ///
+    /// @return never null
+    MemoryPriority memoryPriority();
+
     /// Whether accesses past the stream size fault (clause V-217).
     ///
     /// @return true when the mapping was made with FAULT_BEYOND_STREAM_SIZE

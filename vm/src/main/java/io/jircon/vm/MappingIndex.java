@@ -25,6 +25,8 @@ final class MappingIndex {
         /// Distinguishes mappings that start at one place.
         private final long sequence;
 
+        private final boolean isHigh;
+
         private int height = 1;
         private long lastBelow;
         private @Nullable Entry left;
@@ -39,6 +41,7 @@ final class MappingIndex {
             long end = first + (range.sizeBytes() - 1);
             last = Long.compareUnsigned(end, first) < 0 ? -1L : end;
             lastBelow = last;
+            isHigh = range.memoryPriority() == MemoryPriority.HIGH;
         }
 
         private int compareTo(Entry other) {
@@ -51,9 +54,27 @@ final class MappingIndex {
     private @Nullable Entry root;
     private long nextSequence;
 
+    /// How many of the mappings have HIGH priority (clause V-274).
+    private int highPriorityCount;
+
     /// Whether there is no mapping at all.
     boolean isEmpty() {
         return root == null;
+    }
+
+    /// How many of the mappings have HIGH priority. While there is one, no page is taken back
+    /// (clause V-274).
+    int highPriorityCount() {
+        return highPriorityCount;
+    }
+
+    /// Counts again what [#highPriorityCount()] tells.
+    int recountHighPriority() {
+        int count = 0;
+        for (MappedRange range : entries.keySet()) {
+            count += range.memoryPriority() == MemoryPriority.HIGH ? 1 : 0;
+        }
+        return count;
     }
 
     /// Enters a mapping.
@@ -65,6 +86,9 @@ final class MappingIndex {
             throw new IllegalStateException("mapping is attached already: " + range);
         }
         root = insert(root, entry);
+        if (entry.isHigh) {
+            highPriorityCount++;
+        }
     }
 
     /// Takes a mapping out.
@@ -77,6 +101,9 @@ final class MappingIndex {
             throw new IllegalStateException("mapping is not attached: " + range);
         }
         root = delete(root, entry);
+        if (entry.isHigh) {
+            highPriorityCount--;
+        }
         return entry.owner;
     }
 

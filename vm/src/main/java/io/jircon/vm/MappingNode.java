@@ -15,9 +15,9 @@ import org.jspecify.annotations.Nullable;
 /// The mapping itself: the member of a region's tree, and what a memory object calls when its pages
 /// change.
 ///
-/// Range, offset, permissions and state are written only with both the address space's lock and the
-/// memory object's lock held, so that either suffices for reading. Page-table entries are entered
-/// only with the memory object's lock held and the state ATTACHED (clause V-278).
+/// Range, offset, permissions, priority and state are written only with both the address space's
+/// lock and the memory object's lock held, so that either suffices for reading. Page-table entries
+/// are entered only with the memory object's lock held and the state ATTACHED (clause V-278).
 final class MappingNode extends RegionNode implements VmMapping, MappedRange {
     /// How many pages one fault enters at most (clause V-7).
     static final int FAULT_PAGES = 16;
@@ -46,6 +46,9 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
 
     /// Whether the memory object is a snapshot that a debugger's write made for this mapping.
     private final boolean isPrivateCopy;
+
+    /// That of the region, always: nothing sets one without the other (clause V-265).
+    private MemoryPriority priority;
 
     private long vmoOffset;
     private PermissionRanges permissions;
@@ -90,6 +93,7 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
         this.isPrivateCopy = isPrivateCopy;
         this.aspace = parent.aspace();
         this.parent = parent;
+        this.priority = parent.memoryPriority();
         this.vmo = vmo;
         this.vmoOffset = vmoOffset;
         this.maxPermissions = maxPermissions;
@@ -136,6 +140,11 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
         } finally {
             vmo.lock().unlock();
         }
+    }
+
+    @Override
+    public MemoryPriority memoryPriority() {
+        return priority;
     }
 
     @Override
@@ -216,6 +225,7 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
         try {
             assert state == State.NEW;
             vmo.attachMapping(this);
+            aspace.addPriority(priority);
             entryBase = aspace.entryBase().with(vmo.cachePolicy().memoryType());
             state = State.ATTACHED;
         } finally {
@@ -260,24 +270,6 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
         return maxPermissions.canWrite() || isPrivateCopy || !vmo.isPaged();
     }
 
-    /// A snapshot of what the mapping can show.
-    VmObject snapshot() {
-        vmo.lock().lock();
-        try {
-            long there =
-                    Ranges.isBelow(vmoOffset, vmo.sizeBytes()) ? vmo.sizeBytes() - vmoOffset : 0;
-            VmObject copy = vmo.createSnapshot(vmoOffset, VmoMath.min(there, lengthBytes()));
-            if (faultsBeyondStreamSize) {
-                long stream = vmo.streamSizeBytes();
-                long left = Ranges.isBelow(vmoOffset, stream) ? stream - vmoOffset : 0;
-                copy.setStreamSize(VmoMath.min(left, copy.sizeBytes()));
-            }
-            return copy;
-        } finally {
-            vmo.lock().unlock();
-        }
-    }
-
     /// A mapping like this one that shows a private copy, not attached yet.
     MappingNode over(VmObject copy) {
         return new MappingNode(
@@ -297,6 +289,7 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
         vmo.lock().lock();
         try {
             vmo.detachMapping(this);
+            aspace.removePriority(priority);
             state = State.DETACHED;
         } finally {
             vmo.lock().unlock();
@@ -362,6 +355,7 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
         vmo.lock().lock();
         try {
             vmo.detachMapping(high);
+            aspace.removePriority(high.priority);
             high.state = State.DETACHED;
             vmo.reshapeMapping(
                     this,
@@ -439,6 +433,34 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
             aspace.table().protectRange(from, to - from + 1, entryBase.with(allowed));
         } catch (PagingException e) {
             // They allow less than they may; the next access that needs more faults.
+        }
+    }
+
+    /// Sets the priority, in the counts of both sides too (clause V-274).
+    void changePriority(MemoryPriority wanted) {
+        vmo.lock().lock();
+        try {
+            aspace.removePriority(priority);
+            vmo.reshapeMapping(this, () -> priority = wanted);
+            aspace.addPriority(priority);
+        } finally {
+            vmo.lock().unlock();
+        }
+    }
+
+    /// With HIGH, enters the pages that the memory object has, as far as there is memory for tables
+    /// (clause V-118).
+    void enterIfHigh() {
+        if (priority != MemoryPriority.HIGH) {
+            return;
+        }
+        vmo.lock().lock();
+        try {
+            EagerEntries.enter(this, first, last);
+        } catch (PagingException e) {
+            // Faults enter them later.
+        } finally {
+            vmo.lock().unlock();
         }
     }
 

@@ -522,7 +522,9 @@ final class PagedVmo extends VmObject {
         lock().lock();
         try {
             requireHeld();
-            return store.pins.isEmpty() && discardable().discard() ? store.discard() : 0;
+            DiscardState state = discardable();
+            boolean wanted = !store.pins.isEmpty() || store.mappings.highPriorityCount() != 0;
+            return !wanted && state.discard() ? store.discard() : 0;
         } finally {
             lock().unlock();
         }

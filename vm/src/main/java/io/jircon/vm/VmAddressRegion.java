@@ -47,6 +47,9 @@ public final class VmAddressRegion extends KObjectBase {
     /// Guarded by the address space's lock; null for the root and after death.
     private @Nullable VmAddressRegion parent;
 
+    /// Written with the address space's lock held, together with that of the mappings here.
+    private volatile MemoryPriority priority;
+
     /// Written with the address space's lock held. Goes from true to false once.
     private volatile boolean alive = true;
 
@@ -63,6 +66,7 @@ public final class VmAddressRegion extends KObjectBase {
         this.first = first;
         this.last = last;
         this.flags = flags;
+        this.priority = parent == null ? MemoryPriority.DEFAULT : parent.priority;
         this.children = new RegionTree(first, last);
         this.slot = parent == null ? null : new RegionSlot(this, first, last);
     }
@@ -337,6 +341,37 @@ public final class VmAddressRegion extends KObjectBase {
         RangeOp.run(this, op, vaddr, len, /* mayTouchRegions= */ true);
     }
 
+    // ---- memory priority
+
+    /// Sets how dearly the memory of this region and of everything below it is wanted (section 20
+    /// of the contract). What is made here later inherits it; a sub-region can be set differently
+    /// afterwards. With HIGH, pages that exist are entered, as far as there is memory for tables.
+    ///
+    /// @param wanted the priority
+    /// @throws io.jircon.kobject.ZxException BAD_STATE when this region is dead
+    public void setMemoryPriority(MemoryPriority wanted) {
+        PriorityOp.run(this, Objects.requireNonNull(wanted, "wanted"));
+    }
+
+    /// How dearly the memory of this region is wanted.
+    ///
+    /// @return DEFAULT unless it or an ancestor was set; after death the last one
+    public MemoryPriority memoryPriority() {
+        return priority;
+    }
+
+    /// How many regions and mappings of the whole address space have HIGH priority (clause V-274).
+    ///
+    /// @return 0 or more; 0 once the address space is gone
+    public int highPriorityCount() {
+        long stamp = aspace.lock.readLock();
+        try {
+            return aspace.highPriorityCount();
+        } finally {
+            aspace.lock.unlockRead(stamp);
+        }
+    }
+
     // ---- faults
 
     /// Resolves a page fault: enters the page that was missed, and up to 15 pages behind it that
@@ -479,7 +514,15 @@ public final class VmAddressRegion extends KObjectBase {
         var child =
                 new VmAddressRegion(aspace, this, "useralloc", childFirst, childLast, childFlags);
         children.insert(Objects.requireNonNull(child.slot));
+        aspace.addPriority(child.priority);
         return child;
+    }
+
+    /// Sets the priority of this region alone.
+    void changePriority(MemoryPriority wanted) {
+        aspace.removePriority(priority);
+        priority = wanted;
+        aspace.addPriority(wanted);
     }
 
     /// Dies, with nothing below it any more.
@@ -492,6 +535,7 @@ public final class VmAddressRegion extends KObjectBase {
             formerParent.children.remove(slot);
         }
         parent = null;
+        aspace.removePriority(priority);
         alive = false;
         noteDestroyed();
         return formerParent;

@@ -36,6 +36,9 @@ final class VmAspace {
     private final int entropyBits;
     private final FaultScratch.Pool scratches = new FaultScratch.Pool();
 
+    /// How many regions and mappings have HIGH priority (clause V-274); guarded by the lock.
+    private int highPriorityCount;
+
     /// The root region while the address space lives; written with the lock held.
     private volatile @Nullable VmAddressRegion root;
 
@@ -92,6 +95,22 @@ final class VmAspace {
                         && !machine.hal().canMapExecuteOnly()
                 ? options.with(VmarFlags.PERM_READ)
                 : options;
+    }
+
+    // ---- priorities, with the lock held
+
+    int highPriorityCount() {
+        return highPriorityCount;
+    }
+
+    /// Counts a region or mapping that came.
+    void addPriority(MemoryPriority priority) {
+        highPriorityCount += priority == MemoryPriority.HIGH ? 1 : 0;
+    }
+
+    /// Counts a region or mapping that went.
+    void removePriority(MemoryPriority priority) {
+        highPriorityCount -= priority == MemoryPriority.HIGH ? 1 : 0;
     }
 
     // ---- faults

@@ -19,6 +19,7 @@ final class VmInvariants {
     private record Leaf(long vaddr, long paddr, PageSize size, MmuFlags flags) {}
 
     private final PageLookup lookup = new PageLookup();
+    private int highPriorities;
 
     private VmInvariants() {}
 
@@ -41,6 +42,13 @@ final class VmInvariants {
         long stamp = aspace.lock.readLock();
         try {
             invariants.checkRegions(root);
+            require(
+                    invariants.highPriorities == aspace.highPriorityCount(),
+                    root,
+                    "counts "
+                            + aspace.highPriorityCount()
+                            + " HIGH regions and mappings instead of "
+                            + invariants.highPriorities);
             for (Leaf leaf : leaves) {
                 invariants.checkLeaf(root, leaf);
             }
@@ -64,6 +72,7 @@ final class VmInvariants {
 
     private void checkRegion(VmAddressRegion region) {
         require(region.isAlive(), region, "is dead and listed");
+        countPriority(region.memoryPriority());
         region.children().checkInvariants();
         for (RegionNode node = region.children().first();
                 node != null;
@@ -104,6 +113,7 @@ final class VmInvariants {
     private void checkMapping(MappingNode mapping) {
         require(mapping.isAttached(), mapping, "is not attached and listed");
         require(mapping.vmo().isAttached(mapping), mapping, "is unknown to its memory object");
+        checkPriority(mapping);
         mapping.permissions().checkInvariants(mapping.first, mapping.last);
         for (long at = mapping.first; ; at = mapping.permissions().lastOfRun(at) + 1) {
             require(
@@ -114,6 +124,31 @@ final class VmInvariants {
                 return;
             }
         }
+    }
+
+    private void checkPriority(MappingNode mapping) {
+        countPriority(mapping.memoryPriority());
+        require(
+                mapping.memoryPriority() == mapping.parent().memoryPriority(),
+                mapping,
+                "has not the priority of its region");
+        mapping.vmo().lock().lock();
+        try {
+            MappingIndex index = mapping.vmo().mappings();
+            require(
+                    index.highPriorityCount() == index.recountHighPriority(),
+                    mapping.vmo(),
+                    "counts "
+                            + index.highPriorityCount()
+                            + " HIGH mappings instead of "
+                            + index.recountHighPriority());
+        } finally {
+            mapping.vmo().lock().unlock();
+        }
+    }
+
+    private void countPriority(MemoryPriority priority) {
+        highPriorities += priority == MemoryPriority.HIGH ? 1 : 0;
     }
 
     private void checkLeaf(VmAddressRegion root, Leaf leaf) {

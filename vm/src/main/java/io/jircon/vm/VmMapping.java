@@ -41,6 +41,11 @@ public sealed interface VmMapping permits MappingNode {
     /// @throws IndexOutOfBoundsException when the mapping does not contain the address now
     MmuFlags permissionsAt(long vaddr);
 
+    /// How dearly its pages are wanted (clause V-273).
+    ///
+    /// @return that of the region it is in
+    MemoryPriority memoryPriority();
+
     /// Whether it is part of a living region.
     ///
     /// @return false from the moment it was unmapped, merged into a neighbour or destroyed

@@ -393,9 +393,9 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
     ///   not locked
     public abstract void unlockContents();
 
-    /// Takes all pages of a discardable object back if it was locked before and is not now, and no
-    /// page is pinned (clause O-260): what a kernel short of memory does. Every access is NOT_FOUND
-    /// then until the next lock.
+    /// Takes all pages of a discardable object back if it was locked before and is not now, no page
+    /// is pinned and none mapped with HIGH priority (clauses O-260 and V-274): what a kernel short
+    /// of memory does. Every access is NOT_FOUND then until the next lock.
     ///
     /// @return how many pages were freed
     /// @throws ZxException NOT_SUPPORTED when the object is not discardable
@@ -529,6 +529,20 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
 
     final boolean isAttached(MappedRange range) {
         return mappings().contains(range);
+    }
+
+    /// How many mappings of HIGH priority show its pages, its slices and references and what it is
+    /// one of included; snapshots do not count for each other (clause V-274). While there is one,
+    /// [#reclaim()] takes nothing back.
+    ///
+    /// @return 0 or more
+    public final int highPriorityCount() {
+        lock().lock();
+        try {
+            return mappings().highPriorityCount();
+        } finally {
+            lock().unlock();
+        }
     }
 
     /// How many mappings there are of this object (clause V-219).

@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
 /// handles, and a handle's rights decide first (section 5 of the contract).
 ///
 /// Every call fails with BAD_HANDLE, WRONG_TYPE and ACCESS_DENIED, in this order, before it looks
-/// at other arguments, except where a clause says otherwise (clauses V-291 to V-299). After that it
-/// fails as the method of [VmAddressRegion] of the same name does.
+/// at other arguments, except where it or a clause says otherwise (clauses V-291 to V-299). After
+/// that it fails as the method of [VmAddressRegion] of the same name does.
 public final class VmarCalls {
     private final HandleTable handles;
 
@@ -175,6 +175,23 @@ public final class VmarCalls {
                             + ", which takes none");
         }
         RangeOp.run(region, known, vaddr, len, mayTouchRegions(vmar));
+    }
+
+    /// Gives a region and everything below it a memory priority (clauses V-272 and V-273).
+    ///
+    /// @param vmar a region; needs OP_CHILDREN
+    /// @param profile a memory profile; needs APPLY_PROFILE
+    /// @param options 0
+    /// @throws io.jircon.kobject.ZxException in the kernel's order: INVALID_ARGS for other options;
+    ///   BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED for the profile, then for the region; BAD_STATE when
+    ///   the region is dead
+    public void setProfile(int vmar, int profile, int options) {
+        if (options != 0) {
+            throw VmErrors.invalidArgs("V-272", "options=" + options + " is not 0");
+        }
+        MemoryPriority priority =
+                handles.get(profile, MemoryProfile.class, Rights.APPLY_PROFILE).priority();
+        handles.get(vmar, VmAddressRegion.class, Rights.OP_CHILDREN).setMemoryPriority(priority);
     }
 
     /// The info topic VMAR (clause V-220).

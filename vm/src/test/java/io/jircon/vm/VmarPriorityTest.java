@@ -1,0 +1,306 @@
+package io.jircon.vm;
+
+import static io.jircon.kobject.ZxStatus.BAD_STATE;
+import static io.jircon.vm.MemoryPriority.DEFAULT;
+import static io.jircon.vm.MemoryPriority.HIGH;
+import static io.jircon.vm.VmarFixture.OVERWRITE;
+import static io.jircon.vm.VmarFixture.PAGE;
+import static io.jircon.vm.VmarFixture.R;
+import static io.jircon.vm.VmarFixture.RW;
+import static io.jircon.vm.VmarFixture.SPECIFIC;
+import static io.jircon.vm.VmarFixture.child;
+import static io.jircon.vm.VmarFixture.mapAt;
+import static io.jircon.vm.VmarFixture.refuses;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.jircon.hal.MmuFlags;
+import java.lang.foreign.MemorySegment;
+import java.util.EnumSet;
+import java.util.Objects;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+class VmarPriorityTest {
+    private final FailingFrames[] frames = new FailingFrames[1];
+    private final VmarFixture vm =
+            new VmarFixture(inner -> {
+                frames[0] = new FailingFrames(inner);
+                return frames[0];
+            });
+    private VmAddressRegion region;
+    private VmObject vmo;
+    private long base;
+
+    @BeforeEach
+    void setUp() {
+        region = vm.region(64);
+        base = region.baseAddress();
+        vmo = vm.vmo(64);
+    }
+
+    @AfterEach
+    void tearDown() {
+        vm.close();
+        assertEquals(0, vm.root.highPriorityCount());
+        assertEquals(0, vmo.highPriorityCount());
+    }
+
+    private MemoryPriority priorityAt(long page) {
+        return Objects.requireNonNull(region.findMapping(base + page * PAGE)).memoryPriority();
+    }
+
+    /// How many regions and mappings are HIGH, and how many mappings of the object.
+    private String counts() {
+        vm.root.checkInvariants();
+        return vm.root.highPriorityCount() + " " + vmo.highPriorityCount();
+    }
+
+    /// Gives the first pages of the object a frame each.
+    private void fill(VmObject object, int pages) {
+        object.commit(0, pages * PAGE);
+    }
+
+    @Test
+    @Tag("V-79")
+    @Tag("V-273")
+    void aNewRegionHasThePriorityOfItsParent() {
+        assertEquals(DEFAULT, region.memoryPriority());
+        assertEquals(DEFAULT, child(region, 0, 1).memoryPriority());
+        region.setMemoryPriority(HIGH);
+        VmAddressRegion inner = child(region, 1, 4);
+        assertEquals(HIGH, inner.memoryPriority());
+        assertEquals(HIGH, child(inner, 0, 1).memoryPriority());
+        assertEquals(DEFAULT, vm.region(1).memoryPriority());
+    }
+
+    @Test
+    @Tag("V-118")
+    @Tag("V-273")
+    void aNewMappingHasThePriorityOfItsRegion() {
+        mapAt(region, 0, RW, vmo, 0, 1);
+        assertEquals(DEFAULT, priorityAt(0));
+        region.setMemoryPriority(HIGH);
+        mapAt(region, 4, RW, vmo, 4, 1);
+        assertEquals(HIGH, priorityAt(4));
+    }
+
+    @Test
+    @Tag("V-118")
+    void aNewHighMappingEntersThePagesThatExist() {
+        fill(vmo, 3);
+        mapAt(region, 0, RW, vmo, 1, 4);
+        assertEquals("0000", vm.entries(base, 4));
+        region.setMemoryPriority(HIGH);
+        mapAt(region, 8, RW, vmo, 1, 4);
+        assertEquals("1100", vm.entries(base + 8 * PAGE, 4));
+        assertEquals(3 * PAGE, vmo.attribution(0, 64 * PAGE).populatedBytes);
+    }
+
+    @Test
+    @Tag("V-118")
+    void wantOfMemoryForTablesDoesNotStopAHighMapping() {
+        fill(vmo, 4);
+        region.setMemoryPriority(HIGH);
+        frames[0].failAt(1);
+        mapAt(region, 0, RW, vmo, 0, 4);
+        assertTrue(frames[0].disarm(), "no table was needed");
+        assertEquals("0000", vm.entries(base, 4));
+        vm.poke(base, 1);
+    }
+
+    @Test
+    @Tag("V-118")
+    void replacingAMappingEntersNothing() {
+        fill(vmo, 4);
+        region.setMemoryPriority(HIGH);
+        mapAt(region, 0, RW, vm.vmo(1), 0, 1);
+        region.map(RW.with(OVERWRITE), 0, vmo, 0, 2 * PAGE);
+        assertEquals("00", vm.entries(base, 2));
+        region.map(RW.with(OVERWRITE), 4 * PAGE, vmo, 0, 2 * PAGE);
+        assertEquals("11", vm.entries(base + 4 * PAGE, 2), "nothing was replaced here");
+    }
+
+    @Test
+    @Tag("V-273")
+    void settingOverwritesTheWholeSubtree() {
+        mapAt(region, 0, RW, vmo, 0, 1);
+        VmAddressRegion low = child(region, 1, 8);
+        VmAddressRegion deep = child(low, 1, 4);
+        mapAt(deep, 1, RW, vmo, 3, 1);
+        VmAddressRegion high = child(region, 16, 8);
+        assertEquals("0 0", counts());
+        region.setMemoryPriority(HIGH);
+        assertEquals("6 2", counts());
+        low.setMemoryPriority(DEFAULT);
+        assertEquals("3 1", counts());
+        assertEquals(DEFAULT, priorityAt(3));
+        assertEquals(HIGH, high.memoryPriority());
+        mapAt(deep, 3, RW, vmo, 9, 1);
+        assertEquals(DEFAULT, priorityAt(5));
+        region.setMemoryPriority(HIGH);
+        assertEquals("7 3", counts());
+        vm.root.setMemoryPriority(DEFAULT);
+        assertEquals("0 0", counts());
+    }
+
+    @Test
+    @Tag("V-273")
+    void settingHighEntersThePagesThatExist() {
+        fill(vmo, 3);
+        mapAt(region, 0, RW, vmo, 1, 4);
+        region.setMemoryPriority(HIGH);
+        assertEquals("1100", vm.entries(base, 4));
+    }
+
+    @Test
+    @Tag("V-27")
+    @Tag("V-272")
+    void aDeadRegionHasNoPriorityToSet() {
+        VmAddressRegion dead = child(region, 0, 4);
+        dead.destroy();
+        refuses(BAD_STATE, "V-272", () -> dead.setMemoryPriority(HIGH));
+        assertEquals("0 0", counts());
+    }
+
+    @Test
+    @Tag("V-265")
+    void neighboursOfOneRegionMergeWhateverWasSetInBetween() {
+        mapAt(region, 0, RW, vmo, 0, 1);
+        region.setMemoryPriority(HIGH);
+        mapAt(region, 1, RW, vmo, 1, 1);
+        assertEquals("2 1", counts());
+        region.setMemoryPriority(DEFAULT);
+        mapAt(region, 2, RW, vmo, 2, 1);
+        assertEquals(1, vmo.mappingCount());
+        assertEquals("0 0", counts());
+    }
+
+    @Test
+    @Tag("V-274")
+    void slicesAndReferencesShareTheCountAndSnapshotsDoNot() {
+        VmObject slice = vm.closing(vmo.createSlice(PAGE, PAGE));
+        VmObject reference =
+                vm.closing(vmo.createChild(EnumSet.of(VmoChildOption.REFERENCE), 0, 0));
+        region.setMemoryPriority(HIGH);
+        mapAt(region, 0, RW, slice, 0, 1);
+        assertEquals(1, vmo.highPriorityCount());
+        assertEquals(1, reference.highPriorityCount());
+        mapAt(region, 4, RW, reference, 0, 1);
+        assertEquals(2, slice.highPriorityCount());
+        assertEquals("3 2", counts());
+
+        VmObject original = vm.vmo(1);
+        VmObject copy = vm.closing(original.createSnapshot(0, PAGE));
+        mapAt(region, 8, RW, original, 0, 1);
+        assertEquals(0, copy.highPriorityCount());
+        mapAt(region, 10, RW, copy, 0, 1);
+        mapAt(region, 12, RW, copy, 0, 1);
+        assertEquals(1, original.highPriorityCount());
+        assertEquals(2, copy.highPriorityCount());
+    }
+
+    @Test
+    @Tag("V-274")
+    void whatIsMappedHighIsNotTakenBack() {
+        VmObject discardable = vm.closing(VmObject.create(vm.machine, PAGE, VmoOption.DISCARDABLE));
+        fill(discardable, 1);
+        discardable.lockContents();
+        discardable.unlockContents();
+        mapAt(region, 0, RW.with(VmarFlags.ALLOW_FAULTS), discardable, 0, 1);
+        region.setMemoryPriority(HIGH);
+        assertEquals(0, discardable.reclaim());
+        assertEquals(1, discardable.attribution(0, PAGE).populatedBytes / PAGE);
+        region.setMemoryPriority(DEFAULT);
+        assertEquals(1, discardable.reclaim());
+    }
+
+    @Test
+    @Tag("V-275")
+    @Tag("V-135")
+    void aSplitCountsTwiceAndAMergeOnce() {
+        region.setMemoryPriority(HIGH);
+        mapAt(region, 0, RW, vmo, 0, 8);
+        assertEquals("2 1", counts());
+        region.unmap(base + 2 * PAGE, 2 * PAGE);
+        assertEquals("3 2", counts());
+        assertEquals(HIGH, priorityAt(1));
+        assertEquals(HIGH, priorityAt(4));
+        mapAt(region, 2, RW, vmo, 2, 2);
+        assertEquals("2 1", counts());
+        region.unmap(base, 2 * PAGE);
+        region.unmap(base + 7 * PAGE, PAGE);
+        assertEquals("2 1", counts());
+    }
+
+    @Test
+    @Tag("V-275")
+    @Tag("V-114")
+    void overwritingCountsWhatIsLeft() {
+        region.setMemoryPriority(HIGH);
+        mapAt(region, 0, RW, vmo, 0, 8);
+        VmObject other = vm.vmo(8);
+        region.map(RW.with(OVERWRITE), 2 * PAGE, other, 0, 2 * PAGE);
+        assertEquals("4 2", counts());
+        assertEquals(1, other.highPriorityCount());
+        region.map(RW.with(OVERWRITE), 0, other, 0, 8 * PAGE);
+        assertEquals("2 0", counts());
+        assertEquals(1, other.highPriorityCount());
+    }
+
+    @Test
+    @Tag("V-275")
+    @Tag("V-237")
+    void aPrivateCopyTakesTheCountOver() {
+        region.setMemoryPriority(HIGH);
+        region.map(R.with(SPECIFIC), 0, vmo, 0, PAGE, MmuFlags.R);
+        assertEquals("2 1", counts());
+        vm.root.writeMemory(base, MemorySegment.ofArray(new byte[] {1}));
+        assertEquals("2 0", counts());
+        assertEquals(HIGH, priorityAt(0));
+        VmMapping copy = Objects.requireNonNull(region.findMapping(base));
+        assertEquals(1, copy.vmo().highPriorityCount());
+    }
+
+    @Test
+    @Tag("V-275")
+    void whatDiesIsNotCountedAnyMore() {
+        VmAddressRegion top = child(region, 0, 32);
+        VmAddressRegion inner = child(top, 0, 16);
+        mapAt(inner, 0, RW, vmo, 0, 4);
+        top.setMemoryPriority(HIGH);
+        assertEquals("3 1", counts());
+        region.unmap(base, 32 * PAGE);
+        assertEquals("0 0", counts());
+        region.setMemoryPriority(HIGH);
+        mapAt(region, 0, RW, vmo, 0, 4);
+        region.destroy();
+        assertEquals("0 0", counts());
+    }
+
+    @Test
+    @Tag("V-104")
+    @Tag("V-275")
+    void aMappingThatIsTakenBackIsNotCounted() {
+        fill(vmo, 1);
+        region.setMemoryPriority(HIGH);
+        frames[0].failAt(1);
+        assertThrows(
+                io.jircon.kobject.ZxException.class,
+                () -> mapAt(region, 0, RW.with(VmarFlags.MAP_RANGE), vmo, 0, 1));
+        assertEquals("1 0", counts());
+    }
+
+    @Test
+    @Tag("V-275")
+    void theCheckerCountsAgain() {
+        VmAspace aspace = region.aspace();
+        aspace.addPriority(HIGH);
+        assertThrows(AssertionError.class, vm.root::checkInvariants);
+        aspace.removePriority(HIGH);
+        vm.root.checkInvariants();
+    }
+}
