@@ -103,14 +103,14 @@ public enum ObjectType {
     PAGER(28, Rights.TRANSFER | Rights.INSPECT | Rights.ATTACH_VMO | Rights.MANAGE_VMO),
     /// Exception (type id 29).
     EXCEPTION(29, Rights.PROPERTY | Rights.TRANSFER | Rights.INSPECT),
-    /// Clock (type id 30).
+    /// A clock.
     CLOCK(30, Rights.BASIC | Rights.IO | Rights.PROPERTY | Rights.SIGNAL),
     /// Stream (type id 31).
     STREAM(31, Rights.BASIC | Rights.PROPERTY | Rights.SIGNAL),
     /// Msi (type id 32).
     MSI(32, Rights.NONE),
-    /// Iob (type id 33).
-    IOB(33, Rights.NONE),
+    /// An endpoint of an IO buffer.
+    IOB(33, Rights.BASIC | Rights.IO | Rights.MAP | Rights.SIGNAL),
     /// Counter (type id 34).
     COUNTER(34, Rights.BASIC | Rights.IO | Rights.SIGNAL),
     /// Iob shared region (type id 35).

@@ -83,7 +83,7 @@ final class MapListing {
                             depth,
                             MapEntry.Type.MAPPING,
                             permissions,
-                            vmo.koid(),
+                            vmo.listedKoid(),
                             offset,
                             cost.populatedBytes,
                             cost.populatedBytes,

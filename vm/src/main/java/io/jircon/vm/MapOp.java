@@ -59,6 +59,7 @@ final class MapOp {
         requireNoCanMap();
         requirePermitted();
         requireAllowFaultsForStream();
+        requireUserStream();
         requireWellFormed();
         requireNonResizable();
         requireAllowFaultsForDiscardable();
@@ -125,6 +126,13 @@ final class MapOp {
     private void requireAllowFaultsForStream() {
         if (faultsBeyondStreamSize() && !options.contains(VmarFlags.ALLOW_FAULTS)) {
             throw VmErrors.invalidArgs("V-88", "FAULT_BEYOND_STREAM_SIZE needs ALLOW_FAULTS");
+        }
+    }
+
+    private void requireUserStream() {
+        if (faultsBeyondStreamSize() && !vmo.isUserVisible()) {
+            throw VmErrors.invalidArgs(
+                    "V-89", "FAULT_BEYOND_STREAM_SIZE needs a user's stream size: " + vmo);
         }
     }
 

@@ -44,6 +44,9 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
     private int pins;
     private volatile CachePolicy cachePolicy;
 
+    /// Which other kernel object made it to be mapped, if one did; set before it can be reached.
+    private @Nullable KObjectBase owner;
+
     VmObject(
             Machine machine, VmoFamily family, @Nullable VmObject parent, CachePolicy cachePolicy) {
         super(machine.kernel(), ObjectType.VMO);
@@ -432,6 +435,11 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
         return createChild(EnumSet.of(VmoChildOption.SLICE), offset, sizeBytes);
     }
 
+    /// Makes another name for the object.
+    final VmObject createReference() {
+        return createChild(EnumSet.of(VmoChildOption.REFERENCE), 0, 0);
+    }
+
     // ---- cache policy
 
     /// Changes how processors cache the object (clauses O-238 to O-243).
@@ -507,6 +515,22 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
 
     /// Where this object's offset 0 lies in what [#mappings()] is about.
     abstract long windowOffset();
+
+    /// Says that another kernel object made it to be mapped: no handle names it, listings show that
+    /// object's koid (clause V-121), and it has no stream size of a user's (clause V-89).
+    final void belongTo(KObjectBase newOwner) {
+        owner = newOwner;
+    }
+
+    /// Whether a user can have a handle to it.
+    final boolean isUserVisible() {
+        return owner == null;
+    }
+
+    /// The koid that listings show.
+    final long listedKoid() {
+        return owner == null ? koid() : owner.koid();
+    }
 
     final void attachMapping(MappedRange range) {
         requireHeld();

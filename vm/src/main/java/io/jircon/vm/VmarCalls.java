@@ -14,6 +14,11 @@ import org.jspecify.annotations.Nullable;
 /// at other arguments, except where it or a clause says otherwise (clauses V-291 to V-299). After
 /// that it fails as the method of [VmAddressRegion] of the same name does.
 public final class VmarCalls {
+    private static final int REFUSED_FOR_CLOCKS =
+            VmarFlags.PERM_WRITE.bits()
+                    | VmarFlags.PERM_EXECUTE.bits()
+                    | VmarFlags.PERM_READ_IF_XOM_UNSUPPORTED.bits();
+
     private final HandleTable handles;
 
     /// Serves a process.
@@ -81,22 +86,100 @@ public final class VmarCalls {
     public long map(int vmar, int options, long regionOffset, int vmo, long vmoOffset, long len) {
         VmAddressRegion region = handles.get(vmar, VmAddressRegion.class, Rights.NONE);
         VmObject object = handles.get(vmo, VmObject.class, Rights.NONE);
-        int regionRights = handles.rights(vmar);
-        int objectRights = handles.rights(vmo);
+        var range = new MapRange(new VmarFlags(options), regionOffset, vmoOffset, len);
+        return map(range, region, handles.rights(vmar), object, handles.rights(vmo));
+    }
+
+    /// What is mapped where, before anything was looked up.
+    private record MapRange(VmarFlags options, long regionOffset, long vmoOffset, long len) {}
+
+    /// The rows of map from V-82 on.
+    private static long map(
+            MapRange range,
+            VmAddressRegion region,
+            int regionRights,
+            VmObject object,
+            int objectRights) {
         var op =
                 new MapOp(
                         region,
-                        new VmarFlags(options),
-                        regionOffset,
+                        range.options,
+                        range.regionOffset,
                         object,
-                        vmoOffset,
-                        len,
+                        range.vmoOffset,
+                        range.len,
                         permissionsFor(regionRights & objectRights));
         op.requireStreamFaultsPossible();
         if (!Rights.contains(objectRights, Rights.MAP)) {
             throw VmErrors.accessDenied("V-83", "the handle of " + object + " lacks MAP");
         }
         return op.run();
+    }
+
+    /// Maps what a clock publishes, for reading only (clauses V-120 and V-121).
+    ///
+    /// @param vmar a region; needs READ for PERM_READ
+    /// @param options as [#map], without PERM_WRITE, PERM_EXECUTE, PERM_READ_IF_XOM_UNSUPPORTED
+    /// @param regionOffset as [#map]
+    /// @param clock a mappable clock; needs MAP, and READ for PERM_READ
+    /// @param len [Clock#MAPPED_SIZE_BYTES]
+    /// @return address of the first byte
+    /// @throws io.jircon.kobject.ZxException in this order: INVALID_ARGS for the options that may
+    ///   not be given, then for another length; BAD_HANDLE, WRONG_TYPE for the clock; INVALID_ARGS
+    ///   when it is not mappable; BAD_HANDLE, WRONG_TYPE for the region; ACCESS_DENIED without MAP;
+    ///   then as [#map]
+    public long mapClock(int vmar, int options, long regionOffset, int clock, long len) {
+        var flags = new VmarFlags(options);
+        if (flags.hasAny(REFUSED_FOR_CLOCKS)) {
+            throw VmErrors.invalidArgs("V-120", "options=" + flags + " ask for more than reading");
+        }
+        if (len != Clock.MAPPED_SIZE_BYTES) {
+            throw VmErrors.invalidArgs(
+                    "V-120",
+                    "len="
+                            + VmoMath.hex(len)
+                            + " is not the size of a clock, "
+                            + VmoMath.hex(Clock.MAPPED_SIZE_BYTES));
+        }
+        VmObject page = handles.get(clock, Clock.class, Rights.NONE).page();
+        if (page == null) {
+            throw VmErrors.invalidArgs("V-120", "clock=" + clock + " was not made to be mapped");
+        }
+        VmAddressRegion region = handles.get(vmar, VmAddressRegion.class, Rights.NONE);
+        int pageRights = handles.rights(clock) & (Rights.READ | Rights.MAP);
+        var range = new MapRange(flags, regionOffset, 0, len);
+        return map(range, region, handles.rights(vmar), page, pageRights);
+    }
+
+    /// Maps a part of a region of an IO buffer (clause V-122).
+    ///
+    /// @param vmar a region; needs READ, WRITE for the permissions asked for
+    /// @param options as [#map]
+    /// @param regionOffset as [#map]
+    /// @param iob an endpoint; needs MAP, and READ, WRITE for the permissions
+    /// @param index which region of the buffer, unsigned
+    /// @param offset offset in that region, as the offset in a memory object of [#map]
+    /// @param len as [#map]
+    /// @return address of the first byte
+    /// @throws io.jircon.kobject.ZxException in this order: BAD_HANDLE, WRONG_TYPE for the region,
+    ///   then for the endpoint; OUT_OF_RANGE when the buffer has no such region; ACCESS_DENIED
+    ///   without MAP; then as [#map], with the access that the buffer grants the endpoint
+    public long mapIob(
+            int vmar, int options, long regionOffset, int iob, int index, long offset, long len) {
+        VmAddressRegion region = handles.get(vmar, VmAddressRegion.class, Rights.NONE);
+        IoBuffer buffer = handles.get(iob, IoBuffer.class, Rights.NONE);
+        if (Integer.compareUnsigned(index, buffer.regionCount()) >= 0) {
+            throw VmErrors.outOfRange(
+                    "V-122",
+                    "index="
+                            + Integer.toUnsignedString(index)
+                            + " is none of the "
+                            + buffer.regionCount()
+                            + " regions");
+        }
+        var range = new MapRange(new VmarFlags(options), regionOffset, offset, len);
+        int rights = buffer.mapRights(handles.rights(iob), index);
+        return map(range, region, handles.rights(vmar), buffer.region(index), rights);
     }
 
     /// Unmaps a range (section 9 of the contract).
