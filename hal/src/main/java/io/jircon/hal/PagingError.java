@@ -21,7 +21,7 @@ public enum PagingError {
     NOT_SUPPORTED,
     /// The frame is not allocated here, or was freed before.
     BAD_FRAME,
-    /// The object was closed.
+    /// The object was closed, or what it shares with another forbids the change.
     BAD_STATE,
     /// The host's system call failed in a way that no other kind names.
     SYSTEM

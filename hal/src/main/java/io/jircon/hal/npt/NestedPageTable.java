@@ -18,7 +18,6 @@ import io.jircon.hal.WalkResult;
 import io.jircon.hal.npt.RangeEditor.Edit;
 import io.jircon.hal.npt.StateHarvester.State;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Objects;
@@ -135,6 +134,64 @@ public final class NestedPageTable implements PageTableTrait {
                         lock.unlockWrite(stamp);
                     }
                 });
+    }
+
+    /// Shares root entries with another table, such as the kernel's part of an address space
+    /// (clause A-70). From then on this table translates those addresses as the lender does,
+    /// whatever the lender changes, and changes of them through this table are refused with
+    /// BAD_STATE. What this table had there is unmapped. The lender gets a table for each entry
+    /// that has none, and no leaf takes a whole lent entry.
+    ///
+    /// The loan ends when this table is closed. The lender may be closed first: what is lent stays
+    /// as it is then, and its frames are free when the last borrower is closed. A table is a lender
+    /// or a borrower, never both.
+    ///
+    /// @param lender a table of the same format, range and machine; not this one
+    /// @param vaddr start of the range, page aligned; the root entries that it touches are
+    ///   borrowed, each with all the addresses that it covers
+    /// @param sizeBytes length, a multiple of the base page; 0 does nothing
+    /// @throws PagingException NOT_ALIGNED, OUT_OF_RANGE; NOT_SUPPORTED for another kind of lender;
+    ///   BAD_STATE when either table is closed, this table lends, the lender borrows, or an entry
+    ///   is borrowed from a third; NO_MEMORY when the lender's tables cannot be had
+    public void borrowRootEntries(NestedPageTable lender, long vaddr, long sizeBytes) {
+        boolean done = false;
+        while (!done) {
+            long stamp = lockForChange();
+            try {
+                cursor.requirePageRange(vaddr, sizeBytes);
+                requireLender(lender);
+                // Never waits with its own lock held: the other may be about to borrow from us.
+                long lenderStamp = lender.lock.tryWriteLock();
+                if (lenderStamp != 0) {
+                    try {
+                        lender.requireOpen();
+                        if (sizeBytes != 0) {
+                            cursor.borrow(lender, lender.store.loans, vaddr, sizeBytes, tag);
+                        }
+                    } finally {
+                        lender.lock.unlockWrite(lenderStamp);
+                    }
+                    done = true;
+                }
+            } finally {
+                lock.unlockWrite(stamp);
+            }
+            Thread.onSpinWait();
+        }
+    }
+
+    private void requireLender(NestedPageTable lender) {
+        if (isSame(lender)
+                || !format.isSameAs(lender.format)
+                || !cursor.hasLimitsOf(lender.cursor)
+                || !store.isOfSameMachine(lender.store)) {
+            throw new PagingException(
+                    PagingError.NOT_SUPPORTED,
+                    "lender="
+                            + lender
+                            + " is not another table of the format, range and machine of "
+                            + this);
+        }
     }
 
     /// Replaces runs of small leaves by huge ones where the frames lie together and the flags are
@@ -263,6 +320,40 @@ public final class NestedPageTable implements PageTableTrait {
         if (!isInRange(vaddr)) {
             return NO_TRANSLATION;
         }
+        NestedPageTable lender = store.loans.lenderOf(vaddr);
+        return lender == null ? walkDown(vaddr) : lender.translateLent(vaddr);
+    }
+
+    private long translateLent(long vaddr) {
+        long stamp = lockLent();
+        try {
+            return walkDown(vaddr);
+        } finally {
+            unlockLent(stamp);
+        }
+    }
+
+    PageMapping queryLent(long vaddr) {
+        long stamp = lockLent();
+        try {
+            return cursor.query(vaddr);
+        } finally {
+            unlockLent(stamp);
+        }
+    }
+
+    /// Lets a borrower read what it borrowed, also after this table was closed. Never two lenders
+    /// at once.
+    long lockLent() {
+        return lock.readLock();
+    }
+
+    /// Ends what [#lockLent()] began.
+    void unlockLent(long stamp) {
+        lock.unlockRead(stamp);
+    }
+
+    private long walkDown(long vaddr) {
         PagingFormat shape = format;
         long present = shape.presentMask;
         int height = shape.rootHeight;
@@ -339,41 +430,23 @@ public final class NestedPageTable implements PageTableTrait {
     @Override
     public void forEachLeaf(long vaddr, long sizeBytes, LeafVisitor visitor) {
         Objects.requireNonNull(visitor, "visitor");
-        var leaves = new LeafList();
+        var leaves = new LeafList(store);
         long stamp = lock.readLock();
         try {
             requireOpen();
             cursor.requirePageRange(vaddr, sizeBytes);
-            collect(store.root, format.rootHeight, vaddr, sizeBytes, leaves);
+            leaves.collect(vaddr, sizeBytes);
         } finally {
             lock.unlockRead(stamp);
         }
-        for (int i = 0; i < leaves.count; i++) {
-            int height = leaves.heights[i];
-            long raw = leaves.raws[i];
+        for (int i = 0; i < leaves.count(); i++) {
+            int height = leaves.height(i);
+            long raw = leaves.raw(i);
             visitor.leaf(
-                    leaves.vaddrs[i],
+                    leaves.vaddr(i),
                     format.leafAddress(height, raw),
-                    pageSize(format, height),
+                    format.pageSize(height),
                     MmuFlags.of(format.flagBits(height, raw)));
-        }
-    }
-
-    private void collect(long table, int height, long vaddr, long size, LeafList leaves) {
-        long slot = 1L << format.shifts[height];
-        long left = size;
-        for (long at = vaddr; left != 0; ) {
-            long part = Math.min(left, slot - (at & (slot - 1)));
-            long raw = store.read(entry(table, height, at));
-            if (format.isPresent(height, raw)) {
-                if (format.isLeaf(height, raw)) {
-                    leaves.add(at & -slot, raw, height);
-                } else {
-                    collect(format.address(raw), height - 1, at, part, leaves);
-                }
-            }
-            at += part;
-            left -= part;
         }
     }
 
@@ -424,7 +497,15 @@ public final class NestedPageTable implements PageTableTrait {
         long stamp = lock.readLock();
         try {
             requireOpen();
-            found = walker.walk(vaddr, access, Privilege.SUPERVISOR, result, steps);
+            NestedPageTable lender = store.loans.lenderOf(vaddr);
+            long lenderStamp = lender == null ? 0 : lender.lockLent();
+            try {
+                found = walker.walk(vaddr, access, Privilege.SUPERVISOR, result, steps);
+            } finally {
+                if (lender != null) {
+                    lender.unlockLent(lenderStamp);
+                }
+            }
         } finally {
             lock.unlockRead(stamp);
         }
@@ -458,31 +539,38 @@ public final class NestedPageTable implements PageTableTrait {
             }
             closed = true;
             store.close();
+            for (NestedPageTable lender : store.loans.lenders()) {
+                lender.endLoans(this);
+            }
         } finally {
             lock.unlockWrite(stamp);
         }
+    }
+
+    /// Takes back what a table borrowed that is closed.
+    private void endLoans(NestedPageTable borrower) {
+        long stamp = lock.writeLock();
+        try {
+            store.loans.takeBack(borrower.store.loans, this, borrower.tag);
+            if (closed && !store.loans.isLender()) {
+                store.closeAfterLoans();
+            } else {
+                store.finish();
+            }
+        } finally {
+            lock.unlockWrite(stamp);
+        }
+    }
+
+    @SuppressWarnings("ReferenceEquality") // tables have no equality but their own
+    boolean isSame(NestedPageTable other) {
+        return this == other;
     }
 
     /// The format's name, the root and the tag.
     @Override
     public String toString() {
         return format + " root=0x" + Long.toHexString(store.root) + " tag=" + tag;
-    }
-
-    static PageSize pageSize(PagingFormat format, int height) {
-        return switch (format.shifts[height]) {
-            case 12 -> PageSize.SIZE_4K;
-            case 21 -> PageSize.SIZE_2M;
-            case 30 -> PageSize.SIZE_1G;
-            default ->
-                    throw new PagingException(
-                            PagingError.NOT_SUPPORTED,
-                            "a leaf of 2^" + format.shifts[height] + " bytes was put in by hand");
-        };
-    }
-
-    private long entry(long table, int height, long vaddr) {
-        return table + (long) format.index(height, vaddr) * Long.BYTES;
     }
 
     private boolean isInRange(long vaddr) {
@@ -506,24 +594,5 @@ public final class NestedPageTable implements PageTableTrait {
 
     private static PagingException closedException() {
         return new PagingException(PagingError.BAD_STATE, "the page table is closed");
-    }
-
-    /// The leaves of a range at one moment.
-    private static final class LeafList {
-        private long[] vaddrs = new long[16];
-        private long[] raws = new long[16];
-        private byte[] heights = new byte[16];
-        private int count;
-
-        void add(long vaddr, long raw, int height) {
-            if (count == vaddrs.length) {
-                vaddrs = Arrays.copyOf(vaddrs, 2 * count);
-                raws = Arrays.copyOf(raws, 2 * count);
-                heights = Arrays.copyOf(heights, 2 * count);
-            }
-            vaddrs[count] = vaddr;
-            raws[count] = raw;
-            heights[count++] = (byte) height;
-        }
     }
 }

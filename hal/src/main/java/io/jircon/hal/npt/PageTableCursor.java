@@ -96,6 +96,12 @@ public final class PageTableCursor implements AutoCloseable {
             throw new PagingException(
                     PagingError.NOT_SUPPORTED, "size=" + size + " is no leaf of " + format);
         }
+        store.loans.requireOwn(vaddr, size.bytes());
+        if (store.loans.isLent(format.heightOf(size), vaddr)) {
+            throw new PagingException(
+                    PagingError.BAD_STATE,
+                    "size=" + size + " would replace a root entry that is lent");
+        }
         mapper.mapRange(vaddr, paddr, size.bytes(), flags, HugePages.ALLOWED, OnExisting.ERROR);
     }
 
@@ -112,8 +118,9 @@ public final class PageTableCursor implements AutoCloseable {
         requireUsable();
         requireRange(vaddr, 1);
         requireSupported(flags);
+        store.loans.requireOwn(vaddr, 1);
         find(vaddr);
-        PageSize size = NestedPageTable.pageSize(format, foundHeight);
+        PageSize size = format.pageSize(foundHeight);
         requireAligned("paddr", paddr, size);
         requirePhysical(paddr, size.bytes());
         long next = format.leafAttributes[foundHeight][flags.bits()] | format.addressField(paddr);
@@ -141,8 +148,9 @@ public final class PageTableCursor implements AutoCloseable {
         requireUsable();
         requireRange(vaddr, 1);
         requireSupported(flags);
+        store.loans.requireOwn(vaddr, 1);
         find(vaddr);
-        PageSize size = NestedPageTable.pageSize(format, foundHeight);
+        PageSize size = format.pageSize(foundHeight);
         editor.run(Edit.PROTECT, flags.bits(), size.alignDown(vaddr), size.bytes());
         return size;
     }
@@ -156,8 +164,9 @@ public final class PageTableCursor implements AutoCloseable {
 
         requireUsable();
         requireRange(vaddr, 1);
+        store.loans.requireOwn(vaddr, 1);
         find(vaddr);
-        PageSize size = NestedPageTable.pageSize(format, foundHeight);
+        PageSize size = format.pageSize(foundHeight);
         var mapping =
                 new PageMapping(
                         format.leafAddress(foundHeight, foundRaw),
@@ -176,6 +185,10 @@ public final class PageTableCursor implements AutoCloseable {
 
         requireUsable();
         if (isInRange(vaddr)) {
+            NestedPageTable lender = store.loans.lenderOf(vaddr);
+            if (lender != null) {
+                return lender.queryLent(vaddr);
+            }
             long table = store.root;
             for (int height = format.rootHeight; ; height--) {
                 long raw = store.read(entry(table, height, vaddr));
@@ -183,7 +196,7 @@ public final class PageTableCursor implements AutoCloseable {
                     break;
                 }
                 if (format.isLeaf(height, raw)) {
-                    PageSize size = NestedPageTable.pageSize(format, height);
+                    PageSize size = format.pageSize(height);
                     return new PageMapping(
                             format.leafAddress(height, raw) | (vaddr & (size.bytes() - 1)),
                             MmuFlags.of(format.flagBits(height, raw)),
@@ -222,6 +235,7 @@ public final class PageTableCursor implements AutoCloseable {
         requireRange(vaddr, sizeBytes);
         requirePhysical(paddr, sizeBytes);
         requireSupported(flags);
+        store.loans.requireOwn(vaddr, sizeBytes);
         if (sizeBytes != 0) {
             mapper.mapRange(vaddr, paddr, sizeBytes, flags, huge, existing);
         }
@@ -260,6 +274,7 @@ public final class PageTableCursor implements AutoCloseable {
             }
         }
         requireSupported(flags);
+        store.loans.requireOwn(vaddr, (long) count << PageSize.BASE_SHIFT);
         if (count != 0) {
             mapper.mapPages(vaddr, paddrs, from, count, flags, existing);
         }
@@ -302,6 +317,7 @@ public final class PageTableCursor implements AutoCloseable {
     public int join(long vaddr, long sizeBytes) {
         requireUsable();
         requirePageRange(vaddr, sizeBytes);
+        store.loans.requireOwn(vaddr, sizeBytes);
         return joiner.run(vaddr, sizeBytes);
     }
 
@@ -312,6 +328,7 @@ public final class PageTableCursor implements AutoCloseable {
         if (flags != null) {
             requireSupported(flags);
         }
+        store.loans.requireOwn(vaddr, sizeBytes);
         if (sizeBytes != 0) {
             editor.run(what, flags == null ? 0 : flags.bits(), vaddr, sizeBytes);
         }
@@ -328,7 +345,20 @@ public final class PageTableCursor implements AutoCloseable {
             throw new PagingException(
                     PagingError.NOT_SUPPORTED, "the walker of " + format + " sets no " + state);
         }
+        store.loans.requireOwn(vaddr, sizeBytes);
         harvester.run(state, vaddr, sizeBytes, pages);
+    }
+
+    /// Whether another table allows the same addresses and flags.
+    boolean hasLimitsOf(PageTableCursor other) {
+        return firstAddress == other.firstAddress
+                && lastAddress == other.lastAddress
+                && refused.equals(other.refused);
+    }
+
+    /// As [NestedPageTable#borrowRootEntries], both tables being locked.
+    void borrow(NestedPageTable lender, RootLoans lenderLoans, long vaddr, long size, int tag) {
+        store.loans.borrow(lender, lenderLoans, editor, vaddr, size, tag);
     }
 
     /// Flushes what the changes made stale, frees the tables that became empty, and gives the table

@@ -4,6 +4,8 @@ import io.jircon.hal.AccessKind;
 import io.jircon.hal.FaultCause;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageSize;
+import io.jircon.hal.PagingError;
+import io.jircon.hal.PagingException;
 import java.util.List;
 import java.util.StringJoiner;
 
@@ -147,6 +149,13 @@ public final class PagingFormat {
     /// @return such as `Sv39x4`
     public String name() {
         return spec.name;
+    }
+
+    /// Whether an entry of one format means the same in the other, at the same place of a table.
+    boolean isSameAs(PagingFormat other) {
+        return spec.codec.equals(other.spec.codec)
+                && spec.name.equals(other.spec.name)
+                && spec.extension == other.spec.extension;
     }
 
     /// Which stage of a two-stage translation it is for.
@@ -385,6 +394,21 @@ public final class PagingFormat {
             }
         }
         return -1;
+    }
+
+    /// Size of a leaf at a height.
+    ///
+    /// @throws PagingException NOT_SUPPORTED when there is no [PageSize] for it
+    PageSize pageSize(int height) {
+        return switch (shifts[height]) {
+            case 12 -> PageSize.SIZE_4K;
+            case 21 -> PageSize.SIZE_2M;
+            case 30 -> PageSize.SIZE_1G;
+            default ->
+                    throw new PagingException(
+                            PagingError.NOT_SUPPORTED,
+                            "a leaf of 2^" + shifts[height] + " bytes was put in by hand");
+        };
     }
 
     /// Greatest height at which software may enter leaves: those that have a [PageSize].

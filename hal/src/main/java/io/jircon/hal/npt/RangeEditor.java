@@ -126,13 +126,14 @@ final class RangeEditor {
             return;
         }
         long child = format.address(raw);
-        if (edit == Edit.UNMAP && whole) {
+        boolean lent = store.loans.isLent(height, vaddr);
+        if (edit == Edit.UNMAP && whole && !lent) {
             store.write(entry, 0);
             discard(child, height - 1, vaddr, hidden);
             return;
         }
         change(child, height - 1, vaddr, part, hidden);
-        if (edit != Edit.PROTECT && store.isEmpty(child, height - 1)) {
+        if (edit != Edit.PROTECT && !lent && store.isEmpty(child, height - 1)) {
             store.write(entry, 0);
             store.retire(child);
         }

@@ -36,6 +36,7 @@ final class RangeJoiner {
                 joined += join(child, height - 1, at, part);
                 if (part == slot
                         && height <= format.maxSoftwareLeafHeight()
+                        && !store.loans.isLent(height, at)
                         && isOneRun(child, height)) {
                     replace(entry, child, height, at);
                     joined++;

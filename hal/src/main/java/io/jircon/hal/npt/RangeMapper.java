@@ -83,7 +83,10 @@ final class RangeMapper {
     /// Whether the part of a request that lies in one slot becomes one leaf there.
     private boolean fits(int height, long vaddr, long part) {
         long slot = 1L << format.shifts[height];
-        return height <= topLeafHeight && part == slot && ((paddr(vaddr) & (slot - 1)) == 0);
+        return height <= topLeafHeight
+                && part == slot
+                && ((paddr(vaddr) & (slot - 1)) == 0)
+                && !store.loans.isLent(height, vaddr);
     }
 
     // First pass: what is in the way, and how many tables are missing.
@@ -384,7 +387,7 @@ final class RangeMapper {
     }
 
     private PageSize pageSize(int height) {
-        return NestedPageTable.pageSize(format, height);
+        return format.pageSize(height);
     }
 
     private long entry(long table, int height, long vaddr) {

@@ -31,6 +31,7 @@ final class TableStore {
     final PagingFormat format;
     final FlushList flushes;
     final long root;
+    final RootLoans loans;
 
     private final PhysicalMemory memory;
     private final FrameAllocator frames;
@@ -56,6 +57,12 @@ final class TableStore {
                         : frames.allocateContiguous(
                                 tableFrames, Integer.numberOfTrailingZeros(bytes));
         memory.zero(root, bytes);
+        loans = new RootLoans(this);
+    }
+
+    /// Whether two tables lie in the same memory and are walked by the same processors.
+    boolean isOfSameMachine(TableStore other) {
+        return memory == other.memory && flushes.hasInvalidator(other.flushes);
     }
 
     long tableFrames() {
@@ -163,13 +170,27 @@ final class TableStore {
         }
     }
 
-    /// Frees every table. No walker may start any more.
+    /// Frees every table but those that are lent or borrowed. No walker of this table may start any
+    /// more.
     void close() {
         retireBelow(root, format.rootHeight, format.rootEntries());
         flushes.release();
         finish();
-        frames.freeContiguous(root, tableFrames);
-        tableFrames = 0;
+        closeRoot();
+    }
+
+    /// Frees the root and what was lent, once nobody borrows it any more.
+    void closeAfterLoans() {
+        retireBelow(root, format.rootHeight, format.rootEntries());
+        finish();
+        closeRoot();
+    }
+
+    private void closeRoot() {
+        if (!loans.isLender()) {
+            frames.freeContiguous(root, tableFrames);
+            tableFrames = 0;
+        }
     }
 
     private void retireBelow(long table, int height, int entries) {
@@ -177,11 +198,16 @@ final class TableStore {
             return;
         }
         for (int index = 0; index < entries; index++) {
-            long raw = read(table + (long) index * Long.BYTES);
+            if (table == root && (loans.isLent(index) || loans.isBorrowed(index))) {
+                continue;
+            }
+            long entry = table + (long) index * Long.BYTES;
+            long raw = read(entry);
             if (format.isPresent(height, raw) && !format.isLeaf(height, raw)) {
                 long child = format.address(raw);
                 retireBelow(child, height - 1, TABLE_ENTRIES);
                 retire(child);
+                write(entry, 0);
             }
         }
     }

@@ -55,6 +55,42 @@ class NestedHalTest {
                 Setting.of("riscv64", "levels", "5", "svpbmt", "off"));
     }
 
+    @Tag("A-70")
+    @ParameterizedTest
+    @MethodSource("settings")
+    void processorOfABorrowerHearsOfTheLendersChanges(Setting setting) {
+        try (Hal hal = setting.create()) {
+            long free = hal.frames().freeFrames();
+            for (AddressSpaceKind kind : AddressSpaceKind.values()) {
+                long frame = hal.frames().allocate();
+                var lender = (NestedPageTable) hal.newPageTable(kind);
+                try (var borrower = (NestedPageTable) hal.newPageTable(kind);
+                        var mmu = hal.newMmu()) {
+                    long at = lender.firstAddress();
+                    borrower.borrowRootEntries(lender, at, PageSize.BASE_BYTES);
+                    mmu.activate(borrower);
+                    var word = MemorySegment.ofArray(new long[] {7});
+                    for (int round = 0; round < 3; round++) {
+                        lender.map(at, frame, PageSize.SIZE_4K, MmuFlags.RW);
+                        assertEquals(8, mmu.store(at, word, 0, 8));
+                        lender.protect(at, MmuFlags.R);
+                        assertEquals(0, mmu.store(at, word, 0, 8));
+                        assertEquals(FaultCause.PERMISSION, mmu.faultCause());
+                        assertEquals(8, mmu.load(at, word, 0, 8));
+                        lender.unmap(at);
+                        assertEquals(0, mmu.load(at, word, 0, 8));
+                        assertEquals(FaultCause.NOT_PRESENT, mmu.faultCause());
+                    }
+                    lender.map(at, frame, PageSize.SIZE_4K, MmuFlags.RW);
+                    lender.close();
+                    assertEquals(8, mmu.store(at, word, 0, 8));
+                }
+                hal.frames().free(frame);
+            }
+            assertEquals(free, hal.frames().freeFrames());
+        }
+    }
+
     @ParameterizedTest
     @MethodSource("settings")
     void storesAndLoadsThroughEveryKindOfAddressSpace(Setting setting) {

@@ -12,6 +12,8 @@ import io.jircon.hal.MmuFlags;
 import io.jircon.hal.OnExisting;
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PageTableTrait;
+import io.jircon.hal.PagingError;
+import io.jircon.hal.PagingException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -43,13 +45,33 @@ class NestedPageTableConcurrencyTest {
     @ParameterizedTest
     @ValueSource(strings = {"x86_64", "aarch64", "riscv64"})
     void lookingWhileTablesComeAndGoNeverShowsAnotherPage(String name) throws Exception {
+        lookWhileTablesComeAndGo(name, View.OWN);
+    }
+
+    @Tag("A-70")
+    @ParameterizedTest
+    @ValueSource(strings = {"x86_64", "aarch64", "riscv64"})
+    void lookingThroughABorrowerNeverShowsAnotherPageEither(String name) throws Exception {
+        lookWhileTablesComeAndGo(name, View.BORROWED);
+    }
+
+    /// Through which table the watchers look.
+    private enum View {
+        /// The one that is changed.
+        OWN,
+        /// One that borrowed its root entries.
+        BORROWED
+    }
+
+    private static void lookWhileTablesComeAndGo(String name, View view) throws Exception {
         String tracking =
                 name.equals("riscv64") ? "svadu" : name.equals("x86_64") ? "on" : "hardware-dirty";
         HalConfig config = HalConfig.DEFAULT.withMemoryBytes(16L << 20).withOption("ad", tracking);
         try (Hal hal = Hals.create(name, config);
                 var pool = Executors.newThreadPerTaskExecutor(Thread.ofPlatform().factory())) {
             long free = hal.frames().freeFrames();
-            PageTableTrait table = hal.newPageTable(AddressSpaceKind.GUEST);
+            var table = (NestedPageTable) hal.newPageTable(AddressSpaceKind.GUEST);
+            var seen = view == View.OWN ? table : borrower(hal, table);
             long[] frames = new long[PAGES];
             for (int page = 0; page < PAGES; page++) {
                 frames[page] = hal.frames().allocate();
@@ -58,8 +80,8 @@ class NestedPageTableConcurrencyTest {
             var done = new AtomicBoolean();
             var looking = new CountDownLatch(2);
             List<Future<Long>> watchers = new ArrayList<>();
-            watchers.add(pool.submit(() -> translate(table, frames, looking, done)));
-            watchers.add(pool.submit(() -> load(hal, table, looking, done)));
+            watchers.add(pool.submit(() -> translate(seen, frames, looking, done)));
+            watchers.add(pool.submit(() -> load(hal, seen, looking, done)));
             Callable<Void> changes =
                     () -> {
                         looking.await();
@@ -75,8 +97,56 @@ class NestedPageTableConcurrencyTest {
                 assertTrue(watcher.get() > 0, "something was seen mapped");
             }
             table.close();
+            seen.close();
             hal.frames().free(frames, 0, PAGES);
             assertEquals(free, hal.frames().freeFrames());
+        }
+    }
+
+    private static NestedPageTable borrower(Hal hal, NestedPageTable lender) {
+        var table = (NestedPageTable) hal.newPageTable(AddressSpaceKind.GUEST);
+        table.borrowRootEntries(lender, vaddr(0), vaddr(PAGES) - vaddr(0));
+        return table;
+    }
+
+    @Tag("A-70")
+    @ParameterizedTest
+    @ValueSource(strings = {"x86_64", "aarch64", "riscv64"})
+    void ofTwoTablesThatBorrowFromEachOtherOneDoes(String name) throws Exception {
+        try (Hal hal = Hals.create(name, HalConfig.DEFAULT.withMemoryBytes(16L << 20));
+                var pool = Executors.newThreadPerTaskExecutor(Thread.ofPlatform().factory())) {
+            long free = hal.frames().freeFrames();
+            for (int round = 0; round < ROUNDS / 10; round++) {
+                var start = new CountDownLatch(2);
+                var tables = new NestedPageTable[2];
+                for (int i = 0; i < 2; i++) {
+                    tables[i] = (NestedPageTable) hal.newPageTable(AddressSpaceKind.GUEST);
+                }
+                List<Future<Boolean>> wins = new ArrayList<>();
+                for (int i = 0; i < 2; i++) {
+                    NestedPageTable self = tables[i];
+                    NestedPageTable other = tables[1 - i];
+                    wins.add(pool.submit(() -> borrows(self, other, start)));
+                }
+                assertTrue(wins.get(0).get() ^ wins.get(1).get());
+                tables[round % 2].close();
+                tables[1 - round % 2].close();
+            }
+            assertEquals(free, hal.frames().freeFrames());
+        }
+    }
+
+    private static boolean borrows(
+            NestedPageTable self, NestedPageTable other, CountDownLatch start)
+            throws InterruptedException {
+        start.countDown();
+        start.await();
+        try {
+            self.borrowRootEntries(other, vaddr(0), K4);
+            return true;
+        } catch (PagingException refused) {
+            assertEquals(PagingError.BAD_STATE, refused.error());
+            return false;
         }
     }
 
