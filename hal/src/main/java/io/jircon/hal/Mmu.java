@@ -51,6 +51,18 @@ public interface Mmu extends AutoCloseable {
     /// @throws PagingException BAD_STATE when no table is active or it was closed
     long fetch(long vaddr, MemorySegment target, long targetOffset, long length);
 
+    /// Carries out an atomic act on a word. Translation, permission check and act cannot be
+    /// separated: a page-table operation that takes the page or a needed right away returns only
+    /// when no act by the old translation is under way.
+    ///
+    /// @param vaddr virtual address of the word, unsigned, a multiple of its width
+    /// @param access what to do; holds the word that was there when this returns true
+    /// @return whether it was done; false means a fault, described by the fault registers, and
+    ///   nothing has changed
+    /// @throws PagingException NOT_ALIGNED, before anything else; BAD_STATE when no table is active
+    ///   or it was closed
+    boolean atomic(long vaddr, AtomicAccess access);
+
     /// The address of the last fault.
     ///
     /// @return the first byte that could not be accessed; 0 before the first fault

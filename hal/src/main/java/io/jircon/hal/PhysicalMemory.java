@@ -116,6 +116,15 @@ public final class PhysicalMemory {
         return WORDS.compareAndSet(segment, paddr - base, expected, value);
     }
 
+    /// Carries out an atomic act on a word.
+    ///
+    /// @param paddr physical address of the word, a multiple of its width
+    /// @param access what to do; holds the word that was there afterwards
+    /// @throws IndexOutOfBoundsException outside this memory
+    public void atomic(long paddr, AtomicAccess access) {
+        access.perform(segment, paddr - base);
+    }
+
     /// Copies bytes out.
     ///
     /// @param paddr physical address of the first byte

@@ -9,10 +9,10 @@ import org.jspecify.annotations.Nullable;
 ///
 /// ## Flushes
 ///
-/// Translating and moving the bytes of one page happen under this processor's lock, and a flush
-/// takes the same lock: when it returns, no access by an old translation is under way. The lock is
-/// never held while a page table's lock is taken, so a page table may flush with its own lock held.
-/// `SoftwareMmuConcurrencyTest` tries to refute this.
+/// Translating and moving the bytes of one page, or an atomic act on a word, happen under this
+/// processor's lock, and a flush takes the same lock: when it returns, no access by an old
+/// translation is under way. The lock is never held while a page table's lock is taken, so a page
+/// table may flush with its own lock held. `SoftwareMmuConcurrencyTest` tries to refute this.
 ///
 /// ## Permissions
 ///
@@ -111,6 +111,19 @@ final class SoftwareMmu implements Mmu {
     }
 
     @Override
+    public boolean atomic(long vaddr, AtomicAccess access) {
+        access.checkAligned(vaddr);
+        synchronized (lock) {
+            PageTableTrait table = tableLocked();
+            if (!locateLocked(table, vaddr, access.kind(), access.width().sizeBytes())) {
+                return false;
+            }
+            memory.atomic(paddr, access);
+            return true;
+        }
+    }
+
+    @Override
     public long faultAddress() {
         synchronized (lock) {
             return faultAddress;
@@ -203,12 +216,8 @@ final class SoftwareMmu implements Mmu {
             if (length == 0) {
                 return true;
             }
-            accesses++;
-            if (!translateLocked(table, vaddr, access)) {
-                return faultLocked(vaddr, access, walk.cause);
-            }
-            if (!memory.contains(paddr, length)) {
-                return faultLocked(vaddr, access, FaultCause.EXTERNAL);
+            if (!locateLocked(table, vaddr, access, length)) {
+                return false;
             }
             if (access == AccessKind.WRITE) {
                 memory.write(paddr, buffer, bufferOffset, length);
@@ -217,6 +226,16 @@ final class SoftwareMmu implements Mmu {
             }
             return true;
         }
+    }
+
+    /// Sets where bytes of one base page lie in memory; false on a fault.
+    @GuardedBy("lock")
+    private boolean locateLocked(PageTableTrait table, long vaddr, AccessKind access, long length) {
+        accesses++;
+        if (!translateLocked(table, vaddr, access)) {
+            return faultLocked(vaddr, access, walk.cause);
+        }
+        return memory.contains(paddr, length) || faultLocked(vaddr, access, FaultCause.EXTERNAL);
     }
 
     @GuardedBy("lock")

@@ -14,7 +14,7 @@ import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /// Frames and physical memory.
-abstract class HalFrameRules extends HalMmuRules {
+abstract class HalFrameRules extends HalAtomicRules {
     HalFrameRules() {}
 
     /// If it fails: a frame lies in memory, is page aligned, is never 0 and never handed out twice.

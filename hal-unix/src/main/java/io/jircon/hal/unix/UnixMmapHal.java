@@ -11,6 +11,7 @@ import io.jircon.hal.PageTableTrait;
 import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
 import io.jircon.hal.PhysicalMemory;
+import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.HashMap;
@@ -153,9 +154,13 @@ public final class UnixMmapHal implements Hal {
 
     @Override
     public Mmu newMmu() {
+        return enlist(new UnixMmapMmu(this, posix));
+    }
+
+    /// Lets page tables know a processor that they have to wait for.
+    Mmu enlist(UnixMmapMmu mmu) {
         synchronized (lock) {
             checkOpen();
-            var mmu = new UnixMmapMmu(this, posix);
             mmus.add(mmu);
             return mmu;
         }
@@ -223,6 +228,8 @@ public final class UnixMmapHal implements Hal {
 
     /// Waits for the accesses under way that may use what a table no longer allows.
     void awaitAccesses(UnixMmapPageTable table) {
+        // The shadow is written without one, and an access that is not seen must see it.
+        VarHandle.fullFence();
         for (UnixMmapMmu mmu : mmus) {
             mmu.awaitIdle(table);
         }

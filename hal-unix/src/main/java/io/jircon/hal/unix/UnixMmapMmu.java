@@ -1,6 +1,7 @@
 package io.jircon.hal.unix;
 
 import io.jircon.hal.AccessKind;
+import io.jircon.hal.AtomicAccess;
 import io.jircon.hal.FaultCause;
 import io.jircon.hal.Mmu;
 import io.jircon.hal.MmuStats;
@@ -8,8 +9,11 @@ import io.jircon.hal.PageSize;
 import io.jircon.hal.PageTableTrait;
 import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
+import io.jircon.hal.PhysicalMemory;
+import io.jircon.hal.WalkResult;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
@@ -22,12 +26,15 @@ import org.jspecify.annotations.Nullable;
 /// Where EFAULT does not say why, the table's shadow does. Fetches ask the shadow for EXECUTE
 /// first, since the system calls know only reading and writing.
 ///
-/// [#activity] is odd while a system call may touch a frame: a page table that takes a frame away
-/// waits until it is even or has moved on. A call moves at most 1 MiB, so that the wait is short.
+/// [#activity] is odd while a system call or an atomic act may touch a frame: a page table that
+/// takes a frame away waits until it is even or has moved on. A call moves at most 1 MiB, so that
+/// the wait is short.
 ///
 /// Bytes go to and from a thread-confined native segment directly, and through a buffer otherwise:
 /// an array has no fixed address, and another thread could free a shared segment under the call.
-public final class UnixMmapMmu implements Mmu {
+///
+/// Not final, so that tests can hold up an atomic act.
+public class UnixMmapMmu implements Mmu {
     private static final long BUFFER_BYTES = 64 << 10;
     private static final long DIRECT_BYTES = 1 << 20;
 
@@ -40,6 +47,7 @@ public final class UnixMmapMmu implements Mmu {
     private final Arena arena = Arena.ofShared();
     private final MemorySegment buffer = arena.allocate(BUFFER_BYTES, PageSize.BASE_BYTES);
     private final AtomicLong activity = new AtomicLong();
+    private final WalkResult walk = new WalkResult();
 
     private volatile @Nullable UnixMmapPageTable table;
     private volatile boolean closed;
@@ -86,11 +94,7 @@ public final class UnixMmapMmu implements Mmu {
     private long transfer(
             long vaddr, MemorySegment own, long offset, long length, AccessKind access) {
         Objects.checkFromIndexSize(offset, length, own.byteSize());
-        checkUsable();
-        UnixMmapPageTable active = table;
-        if (active == null) {
-            throw new PagingException(PagingError.BAD_STATE, "no page table is active");
-        }
+        UnixMmapPageTable active = activeTable();
         boolean direct = isDirect(own, access);
         long most = direct ? DIRECT_BYTES : BUFFER_BYTES;
         long done = 0;
@@ -107,6 +111,43 @@ public final class UnixMmapMmu implements Mmu {
             done += moved;
         }
         return done;
+    }
+
+    private UnixMmapPageTable activeTable() {
+        checkUsable();
+        UnixMmapPageTable active = table;
+        if (active == null) {
+            throw new PagingException(PagingError.BAD_STATE, "no page table is active");
+        }
+        return active;
+    }
+
+    /// The system calls know no atomic acts, and the window must not be touched by Java code: the
+    /// act goes to the same frame where [UnixMmapHal#memory()] shows it. The shadow decides, and
+    /// [#activity] makes whoever takes the page away wait.
+    @Override
+    public boolean atomic(long vaddr, AtomicAccess access) {
+        access.checkAligned(vaddr);
+        UnixMmapPageTable active = activeTable();
+        long idle = begin(active);
+        try {
+            // One look at the shadow: right and frame belong together.
+            boolean allowed = active.hardwareWalk(vaddr, access.kind(), walk);
+            PhysicalMemory memory = hal.memory();
+            if (!allowed || !memory.contains(walk.paddr, access.width().sizeBytes())) {
+                fault(active, vaddr, access.kind(), allowed ? FaultCause.EXTERNAL : walk.cause);
+                return false;
+            }
+            act(memory, walk.paddr, access);
+            accesses++;
+            return true;
+        } finally {
+            activity.set(idle + 2);
+        }
+    }
+
+    void act(PhysicalMemory memory, long paddr, AtomicAccess access) {
+        memory.atomic(paddr, access);
     }
 
     private static boolean isDirect(MemorySegment own, AccessKind access) {
@@ -182,19 +223,8 @@ public final class UnixMmapMmu implements Mmu {
 
     private long attempt(
             UnixMmapPageTable active, long vaddr, long local, long bytes, AccessKind access) {
-        long idle = activity.get() & ~1L;
-        // A full fence: awaitIdle sees the odd value, or the checks below see what it made true.
-        if (!activity.compareAndSet(idle, idle + 1)) {
-            throw new PagingException(
-                    PagingError.BAD_STATE, "another thread is using this MMU, it serves one");
-        }
+        long idle = begin(active);
         try {
-            if (closed) {
-                throw new PagingException(PagingError.BAD_STATE, "the MMU is closed");
-            }
-            if (active.isClosed()) {
-                throw closedTable();
-            }
             long most = bytes;
             if (access == AccessKind.EXECUTE) {
                 most = active.executableBytes(vaddr, bytes);
@@ -209,6 +239,27 @@ public final class UnixMmapMmu implements Mmu {
         } finally {
             activity.set(idle + 2);
         }
+    }
+
+    /// Begins an access that the page tables' changes wait for.
+    ///
+    /// @return what [#activity] is to be set to afterwards, less 2
+    private long begin(UnixMmapPageTable active) {
+        long idle = activity.get() & ~1L;
+        if (!activity.compareAndSet(idle, idle + 1)) {
+            throw new PagingException(
+                    PagingError.BAD_STATE, "another thread is using this MMU, it serves one");
+        }
+        // With the fence in awaitAccesses: that sees the odd value, or all that is read from here
+        // on, shadow included, is what it made true.
+        VarHandle.fullFence();
+        if (closed || active.isClosed()) {
+            activity.set(idle + 2);
+            throw closed
+                    ? new PagingException(PagingError.BAD_STATE, "the MMU is closed")
+                    : closedTable();
+        }
+        return idle;
     }
 
     /// Waits until no access through a table that began before this call is under way.

@@ -1,11 +1,15 @@
 package io.jircon.hal.unix;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.jircon.hal.AccessKind;
+import io.jircon.hal.AccessWidth;
 import io.jircon.hal.AddressSpaceKind;
+import io.jircon.hal.AtomicAccess;
+import io.jircon.hal.AtomicUpdate;
 import io.jircon.hal.FaultCause;
 import io.jircon.hal.HalConfig;
 import io.jircon.hal.HugePages;
@@ -144,6 +148,26 @@ class UnixMmapMmuTest {
         table.map(start, base + (64L << 20), PageSize.SIZE_4K, MmuFlags.RW);
         assertEquals(0, mmu.load(start, heap(1), 0, 1));
         assertEquals(new PageFault(start, AccessKind.READ, FaultCause.EXTERNAL), mmu.fault());
+    }
+
+    @Test
+    @Tag("A-156")
+    void atomicActsStayInTheWindowAndInTheMemory() {
+        var add = new AtomicAccess().update(AtomicUpdate.ADD, AccessWidth.QWORD, 5);
+        map(1023, 3, 1, MmuFlags.RW); // the window's last page
+        assertTrue(mmu.atomic(start + 1024 * PAGE - 8, add));
+        assertEquals(5, hal.memory().readLong(base + 4 * PAGE - 8));
+        assertFalse(mmu.atomic(start + 1024 * PAGE, add));
+        assertEquals(
+                new PageFault(start + 1024 * PAGE, AccessKind.WRITE, FaultCause.ADDRESS_SIZE),
+                mmu.fault());
+        table.map(start, base + (64L << 20), PageSize.SIZE_4K, MmuFlags.RW);
+        assertFalse(mmu.atomic(start, add));
+        assertEquals(new PageFault(start, AccessKind.WRITE, FaultCause.EXTERNAL), mmu.fault());
+        table.close();
+        assertBadState(() -> mmu.atomic(start, add));
+        assertEquals(3, mmu.stats().accesses());
+        assertEquals(2, mmu.stats().faults());
     }
 
     @Test

@@ -4,7 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.jircon.hal.AccessWidth;
 import io.jircon.hal.AddressSpaceKind;
+import io.jircon.hal.AtomicAccess;
+import io.jircon.hal.AtomicUpdate;
 import io.jircon.hal.HalConfig;
 import io.jircon.hal.HugePages;
 import io.jircon.hal.MmuFlags;
@@ -12,6 +15,7 @@ import io.jircon.hal.OnExisting;
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
+import io.jircon.hal.PhysicalMemory;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -239,6 +243,43 @@ class UnixMmapSystemCallTest {
         writer.join();
         unmapper.join();
         assertTrue(waited, "unmap did not wait for the store");
+    }
+
+    /// The same for an atomic act, which is no system call.
+    @Test
+    @Tag("V-285")
+    void unmapReturnsOnlyWhenNoAtomicActIsUnderWay() throws Exception {
+        mapScattered(1);
+        var acting = new CountDownLatch(1);
+        var mayAct = new CountDownLatch(1);
+        var held =
+                new UnixMmapMmu(hal, posix) {
+                    @Override
+                    void act(PhysicalMemory memory, long paddr, AtomicAccess access) {
+                        acting.countDown();
+                        try {
+                            mayAct.await();
+                        } catch (InterruptedException impossible) {
+                            throw new AssertionError(impossible);
+                        }
+                        super.act(memory, paddr, access);
+                    }
+                };
+        var mmu = hal.enlist(held);
+        mmu.activate(table);
+        var add = new AtomicAccess().update(AtomicUpdate.ADD, AccessWidth.DWORD, 1);
+        var adder = Thread.ofPlatform().start(() -> mmu.atomic(start, add));
+        acting.await();
+        var unmapper = Thread.ofPlatform().start(() -> table.unmapRange(start, PAGE));
+        while (unmapper.isAlive() && unmapper.getState() != Thread.State.TIMED_WAITING) {
+            Thread.onSpinWait();
+        }
+        boolean waited = unmapper.isAlive();
+        assertEquals(-1, table.translate(start));
+        mayAct.countDown();
+        adder.join();
+        unmapper.join();
+        assertTrue(waited, "unmap did not wait for the atomic act");
     }
 
     @Test

@@ -1,6 +1,7 @@
 package io.jircon.testkit.broken;
 
 import io.jircon.hal.AccessKind;
+import io.jircon.hal.AtomicAccess;
 import io.jircon.hal.FaultCause;
 import io.jircon.hal.Mmu;
 import io.jircon.hal.MmuStats;
@@ -21,16 +22,19 @@ final class BrokenMmu implements Mmu {
     private final BrokenHal hal;
     private final Mmu inner;
     private final Map<Long, PageMapping> cache = new ConcurrentHashMap<>();
+    private final BrokenAtomics atomics;
     private volatile @Nullable BrokenTable active;
 
     BrokenMmu(BrokenHal hal, Mmu inner) {
         this.hal = hal;
         this.inner = inner;
+        this.atomics = new BrokenAtomics(hal);
     }
 
     void changed(BrokenTable table) {
         if (table == active) {
             cache.clear();
+            atomics.changed();
         }
     }
 
@@ -40,6 +44,7 @@ final class BrokenMmu implements Mmu {
         inner.activate(ours == null ? table : ours.inner);
         active = ours;
         cache.clear();
+        atomics.forget();
     }
 
     @Override
@@ -77,6 +82,11 @@ final class BrokenMmu implements Mmu {
             return finish(vaddr, length, inner.load(vaddr, target, targetOffset, length));
         }
         return finish(vaddr, length, inner.fetch(vaddr, target, targetOffset, length));
+    }
+
+    @Override
+    public boolean atomic(long vaddr, AtomicAccess access) {
+        return atomics.perform(active, vaddr, access) || inner.atomic(vaddr, access);
     }
 
     /// A translation heard of before, for a transfer inside one page.

@@ -60,6 +60,20 @@ public enum PlantedFault {
     STORE_IGNORES_WRITE,
     /// Fetches ask for READ instead of EXECUTE.
     FETCH_IGNORES_EXECUTE,
+    /// An atomic update is a load and a store that others can come between.
+    ATOMIC_UPDATE_IS_TWO_STEPS,
+    /// Atomic acts ask for READ where they need WRITE.
+    ATOMIC_IGNORES_WRITE,
+    /// Atomic acts go to words that are not aligned, too.
+    ATOMIC_IGNORES_ALIGNMENT,
+    /// Atomic acts clear 4 bytes behind their word.
+    ATOMIC_TAKES_ITS_NEIGHBOUR,
+    /// Atomic acts are carried out twice.
+    ATOMIC_ACT_HAPPENS_TWICE,
+    /// Atomic acts keep a translation that the page table took back.
+    ATOMIC_KEEPS_TRANSLATION,
+    /// Atomic acts find their page before they begin, and so act after an unmap returned.
+    ATOMIC_ACTS_LATE,
     /// Freeing a frame twice is not refused.
     DOUBLE_FREE_IS_FINE,
     /// A refused batch of frames keeps those it took.
