@@ -16,9 +16,6 @@ final class ShadowEntry {
     /// No entry.
     static final long NONE = 0;
 
-    /// Physical addresses below this can be expressed: 52 bits, as of the widest real machines.
-    static final long PADDR_LIMIT = 1L << 52;
-
     private static final long PRESENT = 1L << 7;
     private static final long FLAG_MASK = PRESENT - 1;
 

@@ -29,11 +29,9 @@ import org.jspecify.annotations.Nullable;
 /// One lock guards the changes; [#hardwareWalk], [#translate] and [#query] take none and see each
 /// entry as it was before or after a change.
 final class UnixFilePageTable implements PageTableTrait {
-    private static final int PHYSICAL_BITS = 52;
     private static final int MAX_LEVEL = 2;
 
-    private final long first;
-    private final long last;
+    private final TableBounds bounds;
     private final int tag;
     private final TlbInvalidator invalidator;
     private final Object lock = new Object();
@@ -47,28 +45,22 @@ final class UnixFilePageTable implements PageTableTrait {
     UnixFilePageTable(AddressSpaceKind kind, int tag, TlbInvalidator invalidator) {
         this.tag = tag;
         this.invalidator = invalidator;
-        this.first =
+        this.bounds =
                 switch (kind) {
-                    case USER -> 0x1_0000L;
-                    case KERNEL -> 0xffff_8000_0000_0000L;
-                    case GUEST -> 0;
-                };
-        this.last =
-                switch (kind) {
-                    case USER -> 0x7fff_ffff_efffL;
-                    case KERNEL -> -1L;
-                    case GUEST -> (1L << 48) - 1;
+                    case USER -> new TableBounds(0x1_0000L, 0x7fff_ffff_efffL);
+                    case KERNEL -> new TableBounds(0xffff_8000_0000_0000L, -1L);
+                    case GUEST -> new TableBounds(0, (1L << 48) - 1);
                 };
     }
 
     @Override
     public long firstAddress() {
-        return first;
+        return bounds.first();
     }
 
     @Override
     public long lastAddress() {
-        return last;
+        return bounds.last();
     }
 
     @Override
@@ -96,10 +88,7 @@ final class UnixFilePageTable implements PageTableTrait {
     public void map(long vaddr, long paddr, PageSize size, MmuFlags flags) {
         synchronized (lock) {
             UnixFileTree open = open();
-            checkAligned("vaddr", vaddr, size);
-            checkAligned("paddr", paddr, size);
-            checkRange(vaddr, size.bytes());
-            checkFrames(paddr, size.bytes());
+            bounds.checkLeaf(vaddr, paddr, size);
             checkFlags(flags);
             long end = vaddr + size.bytes() - 1;
             int level = level(size);
@@ -112,13 +101,13 @@ final class UnixFilePageTable implements PageTableTrait {
     public PageSize remap(long vaddr, long paddr, MmuFlags flags) {
         synchronized (lock) {
             UnixFileTree open = open();
-            checkAligned("paddr", paddr, PageSize.SIZE_4K);
-            checkAddress(vaddr);
-            checkFrames(paddr, PageSize.BASE_BYTES);
+            TableBounds.checkAligned("paddr", paddr, PageSize.SIZE_4K);
+            bounds.checkAddress(vaddr);
+            TableBounds.checkFrames(paddr, PageSize.BASE_BYTES);
             checkFlags(flags);
             PageSize size = UnixFileTree.size(leaf(open, vaddr));
-            checkAligned("paddr", paddr, size);
-            checkFrames(paddr, size.bytes());
+            TableBounds.checkAligned("paddr", paddr, size);
+            TableBounds.checkFrames(paddr, size.bytes());
             open.set(vaddr, paddr, flags.bits());
             flushes.send(tag, invalidator);
             return size;
@@ -129,7 +118,7 @@ final class UnixFilePageTable implements PageTableTrait {
     public PageSize protect(long vaddr, MmuFlags flags) {
         synchronized (lock) {
             UnixFileTree open = open();
-            checkAddress(vaddr);
+            bounds.checkAddress(vaddr);
             checkFlags(flags);
             long leaf = leaf(open, vaddr);
             open.set(vaddr, UnixFileTree.paddr(leaf), flags.bits());
@@ -142,7 +131,7 @@ final class UnixFilePageTable implements PageTableTrait {
     public PageMapping unmap(long vaddr) {
         synchronized (lock) {
             UnixFileTree open = open();
-            checkAddress(vaddr);
+            bounds.checkAddress(vaddr);
             PageMapping mapping = mapping(leaf(open, vaddr), 0);
             long start = mapping.size().alignDown(vaddr);
             open.change(start, start + mapping.size().bytes() - 1, /* keep= */ 0, /* add= */ 0);
@@ -154,7 +143,7 @@ final class UnixFilePageTable implements PageTableTrait {
     @Override
     public PageMapping query(long vaddr) {
         UnixFileTree open = open();
-        if (!inRange(vaddr)) {
+        if (!bounds.contains(vaddr)) {
             throw PagingException.notMapped(vaddr);
         }
         return mapping(leaf(open, vaddr), vaddr);
@@ -163,7 +152,7 @@ final class UnixFilePageTable implements PageTableTrait {
     @Override
     public long translate(long vaddr) {
         UnixFileTree open = open();
-        long leaf = inRange(vaddr) ? open.find(vaddr, null) : 0;
+        long leaf = bounds.contains(vaddr) ? open.find(vaddr, null) : 0;
         return leaf == 0 ? NO_TRANSLATION : paddr(leaf, vaddr);
     }
 
@@ -177,11 +166,7 @@ final class UnixFilePageTable implements PageTableTrait {
             OnExisting existing) {
         synchronized (lock) {
             UnixFileTree open = open();
-            checkAligned("vaddr", vaddr, PageSize.SIZE_4K);
-            checkAligned("paddr", paddr, PageSize.SIZE_4K);
-            checkAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
-            checkRange(vaddr, sizeBytes);
-            checkFrames(paddr, sizeBytes);
+            bounds.checkRun(vaddr, paddr, sizeBytes);
             checkFlags(flags);
             if (sizeBytes == 0) {
                 return;
@@ -202,21 +187,14 @@ final class UnixFilePageTable implements PageTableTrait {
         Objects.checkFromIndexSize(from, count, paddrs.length);
         synchronized (lock) {
             UnixFileTree open = open();
-            checkAligned("vaddr", vaddr, PageSize.SIZE_4K);
-            for (int i = from; i < from + count; i++) {
-                checkAligned("paddr", paddrs[i], PageSize.SIZE_4K);
-            }
-            long sizeBytes = count * PageSize.BASE_BYTES;
-            checkRange(vaddr, sizeBytes);
-            for (int i = from; i < from + count; i++) {
-                checkFrames(paddrs[i], PageSize.BASE_BYTES);
-            }
+            bounds.checkPages(vaddr, paddrs, from, count);
             checkFlags(flags);
             if (count == 0) {
                 return;
             }
             if (existing == OnExisting.ERROR) {
-                open.checkAbsent(vaddr, vaddr + sizeBytes - 1, 0, 0);
+                long end = vaddr + count * PageSize.BASE_BYTES - 1;
+                open.checkAbsent(vaddr, end, 0, 0);
             }
             open.fillPages(vaddr, paddrs, from, count, flags.bits(), existing);
             flushes.send(tag, invalidator);
@@ -242,9 +220,7 @@ final class UnixFilePageTable implements PageTableTrait {
             long vaddr, long sizeBytes, int keep, int add, @Nullable MmuFlags flags) {
         synchronized (lock) {
             UnixFileTree open = open();
-            checkAligned("vaddr", vaddr, PageSize.SIZE_4K);
-            checkAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
-            checkRange(vaddr, sizeBytes);
+            bounds.checkPageRange(vaddr, sizeBytes);
             if (flags != null) {
                 checkFlags(flags);
             }
@@ -261,9 +237,7 @@ final class UnixFilePageTable implements PageTableTrait {
         List<Leaf> leaves = new ArrayList<>();
         synchronized (lock) {
             UnixFileTree open = open();
-            checkAligned("vaddr", vaddr, PageSize.SIZE_4K);
-            checkAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
-            checkRange(vaddr, sizeBytes);
+            bounds.checkPageRange(vaddr, sizeBytes);
             if (sizeBytes != 0) {
                 open.forEach(
                         vaddr,
@@ -282,7 +256,7 @@ final class UnixFilePageTable implements PageTableTrait {
         result.depth = 0;
         result.entriesRead = 0;
         result.cause = FaultCause.NOT_PRESENT;
-        if (!inRange(vaddr)) {
+        if (!bounds.contains(vaddr)) {
             result.cause = FaultCause.ADDRESS_SIZE;
             return false;
         }
@@ -307,7 +281,7 @@ final class UnixFilePageTable implements PageTableTrait {
         var result = new WalkResult();
         boolean allowed = hardwareWalk(vaddr, access, result);
         // An entry that changes between the two looks shows as it is now.
-        long leaf = inRange(vaddr) ? open().find(vaddr, result) : 0;
+        long leaf = bounds.contains(vaddr) ? open().find(vaddr, result) : 0;
         List<PageWalk.Step> steps = new ArrayList<>();
         for (int i = 0; i < result.entriesRead; i++) {
             int level = UnixFileTree.TOP - i;
@@ -375,55 +349,11 @@ final class UnixFilePageTable implements PageTableTrait {
         return (size.shift() - PageSize.BASE_SHIFT) / 9;
     }
 
-    private boolean inRange(long vaddr) {
-        return Long.compareUnsigned(vaddr - first, last - first) <= 0;
-    }
-
-    private void checkAddress(long vaddr) {
-        if (!inRange(vaddr)) {
-            throw PagingException.outOfRange("vaddr", vaddr, rangeText());
-        }
-    }
-
-    private void checkRange(long vaddr, long sizeBytes) {
-        if (sizeBytes == 0 && vaddr == last + 1) {
-            return;
-        }
-        checkAddress(vaddr);
-        if (sizeBytes != 0 && Long.compareUnsigned(sizeBytes - 1, last - vaddr) > 0) {
-            throw PagingException.outOfRange(
-                    "sizeBytes",
-                    sizeBytes,
-                    "from vaddr=0x" + Long.toHexString(vaddr) + " " + rangeText());
-        }
-    }
-
-    private String rangeText() {
-        return "is not in 0x" + Long.toHexString(first) + "..0x" + Long.toHexString(last);
-    }
-
-    private static void checkFrames(long paddr, long sizeBytes) {
-        long limit = 1L << PHYSICAL_BITS;
-        if (Long.compareUnsigned(paddr, limit) >= 0
-                || Long.compareUnsigned(sizeBytes, limit - paddr) > 0) {
-            throw PagingException.outOfRange(
-                    "paddr",
-                    paddr,
-                    "with 0x" + Long.toHexString(sizeBytes) + " bytes passes 2^" + PHYSICAL_BITS);
-        }
-    }
-
     private void checkFlags(MmuFlags flags) {
         if (!supports(flags)) {
             throw new PagingException(
                     PagingError.NOT_SUPPORTED,
                     "flags=" + flags + " allow nothing or name two memory types");
-        }
-    }
-
-    private static void checkAligned(String name, long value, PageSize size) {
-        if (!size.isAligned(value)) {
-            throw PagingException.notAligned(name, value, size);
         }
     }
 }

@@ -193,13 +193,13 @@ public class UnixMmapMmu implements Mmu {
             most = inPage;
         }
         if (result == -Errno.EFAULT) {
-            FaultCause cause = active.refusal(vaddr, access);
+            FaultCause cause = active.shadow().refusal(vaddr, access);
             if (cause != null) {
                 return fault(active, vaddr, access, cause);
             }
             result = attemptAlone(active, vaddr, local, Math.min(most, inPage), access);
             if (result == -Errno.EFAULT) {
-                cause = active.refusal(vaddr, access);
+                cause = active.shadow().refusal(vaddr, access);
                 return fault(active, vaddr, access, cause == null ? FaultCause.EXTERNAL : cause);
             }
         }
@@ -227,7 +227,7 @@ public class UnixMmapMmu implements Mmu {
         try {
             long most = bytes;
             if (access == AccessKind.EXECUTE) {
-                most = active.executableBytes(vaddr, bytes);
+                most = active.shadow().executableBytes(vaddr, bytes);
                 if (most == 0) {
                     return -Errno.EFAULT;
                 }

@@ -6,7 +6,6 @@ import io.jircon.hal.FaultCause;
 import io.jircon.hal.HugePages;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.OnExisting;
-import io.jircon.hal.PageFault;
 import io.jircon.hal.PageMapping;
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PageTableTrait;
@@ -14,17 +13,15 @@ import io.jircon.hal.PageWalk;
 import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
 import io.jircon.hal.WalkResult;
-import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.locks.ReentrantLock;
-import org.jspecify.annotations.Nullable;
 
 /// A page table whose entries are mappings of the host: each page shows its frame at a host
 /// address, with the host's own protection.
 ///
-/// What the host was told stands once more in a shadow on the heap ([PageRuns]); queries, walks and
-/// the cause of a fault come from there, and a refused system call is taken back by it. Pages are 4
-/// KiB; runs of them that lie in a row in both the window and the frame file are one mapping.
+/// What the host was told stands once more in a shadow on the heap ([TableShadow]); queries, walks
+/// and the cause of a fault come from there, and a refused system call is taken back by it. Pages
+/// are 4 KiB; runs of them that lie in a row in both the window and the frame file are one mapping.
 /// Entries of frames outside the machine's memory (devices) stand in the shadow only: an access
 /// faults with [FaultCause#EXTERNAL].
 ///
@@ -40,13 +37,15 @@ public final class UnixMmapPageTable implements PageTableTrait {
     private final HostFrames frames;
     private final MappingBudget budget;
     private final int tag;
-    private final long first;
-    private final long last;
-    private final PageRuns runs;
+    private final TableBounds bounds;
+    private final TableShadow shadow;
     private final ReentrantLock lock = new ReentrantLock();
 
     @GuardedBy("lock")
     private final EditPlan plan;
+
+    @GuardedBy("lock")
+    private final EditPlanner planner;
 
     @GuardedBy("lock")
     private final EditPlan.MappingCount mappings = new EditPlan.MappingCount();
@@ -60,8 +59,6 @@ public final class UnixMmapPageTable implements PageTableTrait {
     /// Host mappings of the window, as the budget counts them.
     @GuardedBy("lock")
     private long mappingCount = 1;
-
-    private volatile boolean closed;
 
     /// The host no longer shows what the shadow says: only closing is left.
     private volatile boolean broken;
@@ -78,21 +75,21 @@ public final class UnixMmapPageTable implements PageTableTrait {
         this.frames = hal.hostFrames();
         this.budget = hal.budget();
         this.tag = tag;
-        this.first = first;
-        this.last = first + window.sizeBytes() - 1;
-        this.runs = new PageRuns(window.sizeBytes() >>> PageSize.BASE_SHIFT);
+        this.bounds = new TableBounds(first, first + window.sizeBytes() - 1);
+        this.shadow = new TableShadow(bounds);
         this.plan = new EditPlan(frames);
+        this.planner = new EditPlanner(bounds, shadow.runs());
         this.editor = new HostEditor(window, frames);
     }
 
     @Override
     public long firstAddress() {
-        return first;
+        return bounds.first();
     }
 
     @Override
     public long lastAddress() {
-        return last;
+        return bounds.last();
     }
 
     /// Always 0: the host keeps its tables to itself.
@@ -124,8 +121,8 @@ public final class UnixMmapPageTable implements PageTableTrait {
     /// @return the host address
     /// @throws PagingException OUT_OF_RANGE
     public long hostAddress(long vaddr) {
-        checkAddress(vaddr);
-        return window.address() + (vaddr - first);
+        bounds.checkAddress(vaddr);
+        return window.address() + (vaddr - bounds.first());
     }
 
     @Override
@@ -133,17 +130,14 @@ public final class UnixMmapPageTable implements PageTableTrait {
         lock.lock();
         try {
             checkOpen();
-            checkAligned("vaddr", vaddr, size);
-            checkAligned("paddr", paddr, size);
-            checkRange(vaddr, size.bytes());
-            checkFrames(paddr, size.bytes());
+            bounds.checkLeaf(vaddr, paddr, size);
             checkFlags(flags);
             if (size != PageSize.SIZE_4K) {
                 throw new PagingException(
                         PagingError.NOT_SUPPORTED, "size=" + size + ", leaves here are SIZE_4K");
             }
             plan.clear();
-            planRun(pageOf(vaddr), 1, ShadowEntry.of(paddr, flags), OnExisting.ERROR);
+            planner.enter(plan, vaddr, 1, ShadowEntry.of(paddr, flags), OnExisting.ERROR);
             commit(/* shrinking= */ false);
         } finally {
             lock.unlock();
@@ -155,11 +149,11 @@ public final class UnixMmapPageTable implements PageTableTrait {
         lock.lock();
         try {
             checkOpen();
-            checkAligned("paddr", paddr, PageSize.SIZE_4K);
-            checkAddress(vaddr);
-            checkFrames(paddr, PageSize.BASE_BYTES);
+            TableBounds.checkAligned("paddr", paddr, PageSize.SIZE_4K);
+            bounds.checkAddress(vaddr);
+            TableBounds.checkFrames(paddr, PageSize.BASE_BYTES);
             checkFlags(flags);
-            replace(vaddr, ShadowEntry.of(paddr, flags), entryAt(vaddr));
+            replace(vaddr, ShadowEntry.of(paddr, flags), shadow.entryAt(vaddr));
             return PageSize.SIZE_4K;
         } finally {
             lock.unlock();
@@ -171,9 +165,9 @@ public final class UnixMmapPageTable implements PageTableTrait {
         lock.lock();
         try {
             checkOpen();
-            checkAddress(vaddr);
+            bounds.checkAddress(vaddr);
             checkFlags(flags);
-            long old = entryAt(vaddr);
+            long old = shadow.entryAt(vaddr);
             replace(vaddr, ShadowEntry.of(ShadowEntry.paddr(old), flags), old);
             return PageSize.SIZE_4K;
         } finally {
@@ -186,10 +180,10 @@ public final class UnixMmapPageTable implements PageTableTrait {
         lock.lock();
         try {
             checkOpen();
-            checkAddress(vaddr);
-            long old = entryAt(vaddr);
+            bounds.checkAddress(vaddr);
+            long old = shadow.entryAt(vaddr);
             replace(vaddr, ShadowEntry.NONE, old);
-            return mapping(old, 0);
+            return TableShadow.mapping(old, 0);
         } finally {
             lock.unlock();
         }
@@ -198,26 +192,20 @@ public final class UnixMmapPageTable implements PageTableTrait {
     @GuardedBy("lock")
     private void replace(long vaddr, long wanted, long old) {
         plan.clear();
-        plan.add(pageOf(vaddr), 1, old, wanted);
+        plan.add(bounds.pageOf(vaddr), 1, old, wanted);
         commit(/* shrinking= */ wanted == ShadowEntry.NONE);
     }
 
     @Override
     public PageMapping query(long vaddr) {
         checkOpen();
-        if (!inRange(vaddr)) {
-            throw PagingException.notMapped(vaddr);
-        }
-        return mapping(entryAt(vaddr), vaddr);
+        return shadow.query(vaddr);
     }
 
     @Override
     public long translate(long vaddr) {
         checkOpen();
-        long entry = inRange(vaddr) ? runs.get(pageOf(vaddr)) : ShadowEntry.NONE;
-        return entry == ShadowEntry.NONE
-                ? NO_TRANSLATION
-                : ShadowEntry.paddr(entry) + offsetInPage(vaddr);
+        return shadow.translate(vaddr);
     }
 
     /// Both kinds of [HugePages] do the same: a run is one mapping of the host, whatever its size.
@@ -232,18 +220,11 @@ public final class UnixMmapPageTable implements PageTableTrait {
         lock.lock();
         try {
             checkOpen();
-            checkAligned("vaddr", vaddr, PageSize.SIZE_4K);
-            checkAligned("paddr", paddr, PageSize.SIZE_4K);
-            checkAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
-            checkRange(vaddr, sizeBytes);
-            checkFrames(paddr, sizeBytes);
+            bounds.checkRun(vaddr, paddr, sizeBytes);
             checkFlags(flags);
             plan.clear();
-            planRun(
-                    pageOf(vaddr),
-                    sizeBytes >>> PageSize.BASE_SHIFT,
-                    ShadowEntry.of(paddr, flags),
-                    existing);
+            long count = sizeBytes >>> PageSize.BASE_SHIFT;
+            planner.enter(plan, vaddr, count, ShadowEntry.of(paddr, flags), existing);
             commit(/* shrinking= */ false);
         } finally {
             lock.unlock();
@@ -257,71 +238,13 @@ public final class UnixMmapPageTable implements PageTableTrait {
         lock.lock();
         try {
             checkOpen();
-            checkAligned("vaddr", vaddr, PageSize.SIZE_4K);
-            long sizeBytes = (long) count << PageSize.BASE_SHIFT;
-            checkPages(paddrs, from, count, vaddr, sizeBytes);
+            bounds.checkPages(vaddr, paddrs, from, count);
             checkFlags(flags);
             plan.clear();
-            long page = sizeBytes == 0 ? 0 : pageOf(vaddr);
-            for (int at = from; at < from + count; ) {
-                int next = at + 1;
-                while (next < from + count
-                        && paddrs[next] == paddrs[next - 1] + PageSize.BASE_BYTES) {
-                    next++;
-                }
-                planRun(page, next - at, ShadowEntry.of(paddrs[at], flags), existing);
-                page += next - at;
-                at = next;
-            }
+            planner.enter(plan, vaddr, paddrs, from, count, flags, existing);
             commit(/* shrinking= */ false);
         } finally {
             lock.unlock();
-        }
-    }
-
-    private void checkPages(long[] paddrs, int from, int count, long vaddr, long sizeBytes) {
-        for (int i = from; i < from + count; i++) {
-            checkAligned("paddr", paddrs[i], PageSize.SIZE_4K);
-        }
-        checkRange(vaddr, sizeBytes);
-        for (int i = from; i < from + count; i++) {
-            checkFrames(paddrs[i], PageSize.BASE_BYTES);
-        }
-    }
-
-    /// Plans to enter a run.
-    @GuardedBy("lock")
-    private void planRun(long page, long count, long wanted, OnExisting existing) {
-        for (long done = 0; done < count; ) {
-            long at = page + done;
-            long here = ShadowEntry.advance(wanted, done);
-            long old = runs.get(at);
-            long length = runs.runLength(at, count - done);
-            if (old == ShadowEntry.NONE) {
-                plan.add(at, length, old, here);
-            } else {
-                switch (existing) {
-                    case ERROR ->
-                            throw PagingException.alreadyMapped(
-                                    vaddrOf(at), ShadowEntry.paddr(old));
-                    case SKIP -> {}
-                    case UPGRADE -> planUpgrade(at, length, old, here);
-                }
-            }
-            done += length;
-        }
-    }
-
-    /// Both runs step alike, so that either all their pages name the same frame or none does.
-    @GuardedBy("lock")
-    private void planUpgrade(long page, long count, long old, long wanted) {
-        long fresh = wanted;
-        if (ShadowEntry.paddr(old) == ShadowEntry.paddr(wanted)) {
-            int rights = MmuFlags.ACCESS_MASK | MmuFlags.USER_BIT;
-            fresh = old | (ShadowEntry.flagBits(wanted) & rights);
-        }
-        if (fresh != old) {
-            plan.add(page, count, old, fresh);
         }
     }
 
@@ -329,8 +252,10 @@ public final class UnixMmapPageTable implements PageTableTrait {
     public void unmapRange(long vaddr, long sizeBytes) {
         lock.lock();
         try {
-            checkChange(vaddr, sizeBytes);
-            planChange(vaddr, sizeBytes, /* keep= */ 0, /* add= */ 0);
+            checkOpen();
+            bounds.checkPageRange(vaddr, sizeBytes);
+            plan.clear();
+            planner.remove(plan, vaddr, sizeBytes);
             commit(/* shrinking= */ true);
         } finally {
             lock.unlock();
@@ -341,9 +266,11 @@ public final class UnixMmapPageTable implements PageTableTrait {
     public void protectRange(long vaddr, long sizeBytes, MmuFlags flags) {
         lock.lock();
         try {
-            checkChange(vaddr, sizeBytes);
+            checkOpen();
+            bounds.checkPageRange(vaddr, sizeBytes);
             checkFlags(flags);
-            planChange(vaddr, sizeBytes, /* keep= */ 0, flags.bits());
+            plan.clear();
+            planner.reflag(plan, vaddr, sizeBytes, /* keep= */ 0, flags.bits());
             commit(/* shrinking= */ false);
         } finally {
             lock.unlock();
@@ -354,42 +281,13 @@ public final class UnixMmapPageTable implements PageTableTrait {
     public void writeProtectRange(long vaddr, long sizeBytes) {
         lock.lock();
         try {
-            checkChange(vaddr, sizeBytes);
-            planChange(vaddr, sizeBytes, /* keep= */ ~MmuFlags.WRITE_BIT, /* add= */ 0);
+            checkOpen();
+            bounds.checkPageRange(vaddr, sizeBytes);
+            plan.clear();
+            planner.reflag(plan, vaddr, sizeBytes, /* keep= */ ~MmuFlags.WRITE_BIT, /* add= */ 0);
             commit(/* shrinking= */ true);
         } finally {
             lock.unlock();
-        }
-    }
-
-    @GuardedBy("lock")
-    private void checkChange(long vaddr, long sizeBytes) {
-        checkOpen();
-        checkAligned("vaddr", vaddr, PageSize.SIZE_4K);
-        checkAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
-        checkRange(vaddr, sizeBytes);
-    }
-
-    /// Plans new flags for the entries of a range; none left means that the entry goes. Then pages
-    /// without an entry are planned as well: one call of the host may run across them.
-    @GuardedBy("lock")
-    private void planChange(long vaddr, long sizeBytes, int keep, int add) {
-        plan.clear();
-        boolean removes = (keep | add) == 0;
-        long end = pageOf(vaddr) + (sizeBytes >>> PageSize.BASE_SHIFT);
-        for (long page = pageOf(vaddr); page < end; ) {
-            long count = runs.runLength(page, end - page);
-            long old = runs.get(page);
-            if (removes) {
-                plan.add(page, count, old, ShadowEntry.NONE);
-            } else if (old != ShadowEntry.NONE) {
-                int bits = (ShadowEntry.flagBits(old) & keep) | add;
-                long wanted = ShadowEntry.withFlagBits(old, bits);
-                if (wanted != old) {
-                    plan.add(page, count, old, wanted);
-                }
-            }
-            page += count;
         }
     }
 
@@ -399,7 +297,7 @@ public final class UnixMmapPageTable implements PageTableTrait {
         if (plan.size() == 0) {
             return;
         }
-        plan.countMappings(runs, window.sizeBytes() >>> PageSize.BASE_SHIFT, mappings);
+        plan.countMappings(shadow.runs(), window.sizeBytes() >>> PageSize.BASE_SHIFT, mappings);
         if (plan.weakens()) {
             views.end(plan);
         }
@@ -414,7 +312,7 @@ public final class UnixMmapPageTable implements PageTableTrait {
         mappingCount += mappings.change;
         for (int edit = 0; edit < plan.size(); edit++) {
             if (plan.before(edit) != plan.after(edit)) {
-                runs.set(plan.page(edit), plan.count(edit), plan.after(edit));
+                shadow.runs().set(plan.page(edit), plan.count(edit), plan.after(edit));
             }
         }
         if (plan.weakens()) {
@@ -427,23 +325,17 @@ public final class UnixMmapPageTable implements PageTableTrait {
         var leaves = new EditPlan(frames);
         lock.lock();
         try {
-            checkChange(vaddr, sizeBytes);
-            long end = pageOf(vaddr) + (sizeBytes >>> PageSize.BASE_SHIFT);
-            for (long page = pageOf(vaddr); page < end; ) {
-                long count = runs.runLength(page, end - page);
-                long entry = runs.get(page);
-                leaves.add(page, count, entry, entry);
-                page += count;
-            }
+            checkOpen();
+            bounds.checkPageRange(vaddr, sizeBytes);
+            planner.collect(leaves, vaddr, sizeBytes);
         } finally {
             lock.unlock();
         }
         for (int run = 0; run < leaves.size(); run++) {
             long entry = leaves.before(run);
-            long count = entry == ShadowEntry.NONE ? 0 : leaves.count(run);
-            for (long i = 0; i < count; i++) {
+            for (long i = 0; i < leaves.count(run); i++) {
                 visitor.leaf(
-                        vaddrOf(leaves.page(run) + i),
+                        bounds.vaddrOf(leaves.page(run) + i),
                         ShadowEntry.paddr(ShadowEntry.advance(entry, i)),
                         PageSize.SIZE_4K,
                         ShadowEntry.flags(entry));
@@ -454,32 +346,14 @@ public final class UnixMmapPageTable implements PageTableTrait {
     /// Looks into the shadow, which allows what the host allows; a closed table allows nothing.
     @Override
     public boolean hardwareWalk(long vaddr, AccessKind access, WalkResult result) {
-        result.depth = 0;
-        result.entriesRead = 0;
-        result.leafShift = PageSize.BASE_SHIFT;
-        result.cause = FaultCause.ADDRESS_SIZE;
-        if (!inRange(vaddr)) {
-            return false;
-        }
-        long entry = closed ? ShadowEntry.NONE : runs.get(pageOf(vaddr));
-        result.flagBits = ShadowEntry.flagBits(entry);
-        result.paddr = ShadowEntry.paddr(entry) + offsetInPage(vaddr);
-        FaultCause cause = refusal(entry, access.requiredBits());
-        result.cause = cause == null ? FaultCause.NOT_PRESENT : cause;
-        return cause == null;
+        return shadow.walk(vaddr, access, result);
     }
 
     /// There are no steps: the host's own tables cannot be read.
     @Override
     public PageWalk explain(long vaddr, AccessKind access) {
         checkOpen();
-        var result = new WalkResult();
-        if (!hardwareWalk(vaddr, access, result)) {
-            var fault = new PageFault(vaddr, access, result.cause);
-            return new PageWalk(vaddr, access, List.of(), null, fault);
-        }
-        var found = new PageMapping(result.paddr, MmuFlags.of(result.flagBits), PageSize.SIZE_4K);
-        return new PageWalk(vaddr, access, List.of(), found, null);
+        return shadow.explain(vaddr, access);
     }
 
     /// Always 0: the host keeps its tables to itself.
@@ -510,33 +384,32 @@ public final class UnixMmapPageTable implements PageTableTrait {
             if (sizeBytes <= 0) {
                 throw PagingException.outOfRange("sizeBytes", sizeBytes, "is not more than 0");
             }
-            checkRange(vaddr, sizeBytes);
+            bounds.checkRange(vaddr, sizeBytes);
             if (access == AccessKind.EXECUTE) {
                 throw new PagingException(
                         PagingError.NOT_SUPPORTED, "access=EXECUTE, a view reads or writes");
             }
-            long firstPage = pageOf(vaddr);
-            long endPage = pageOf(vaddr + sizeBytes - 1) + 1;
+            long firstPage = bounds.pageOf(vaddr);
+            long endPage = bounds.pageOf(vaddr + sizeBytes - 1) + 1;
             for (long page = firstPage; page < endPage; page++) {
                 checkPinnable(page, access);
             }
-            return views.open(
-                    window.address() + (vaddr - first), sizeBytes, firstPage, endPage, access);
+            return views.open(hostAddress(vaddr), sizeBytes, firstPage, endPage, access);
         } finally {
             lock.unlock();
         }
     }
 
     private void checkPinnable(long page, AccessKind access) {
-        long entry = runs.get(page);
+        long entry = shadow.runs().get(page);
         if (frames.hostPage(entry) == HostFrames.NO_HOST_PAGE) {
-            throw PagingException.notMapped(vaddrOf(page));
+            throw PagingException.notMapped(bounds.vaddrOf(page));
         }
         if ((access.requiredBits() & ~ShadowEntry.flagBits(entry)) != 0) {
             throw new PagingException(
                     PagingError.NOT_SUPPORTED,
                     "vaddr="
-                            + hex(vaddrOf(page))
+                            + hex(bounds.vaddrOf(page))
                             + " allows "
                             + ShadowEntry.flags(entry)
                             + ", not "
@@ -561,11 +434,11 @@ public final class UnixMmapPageTable implements PageTableTrait {
     public void close() {
         lock.lock();
         try {
-            if (closed) {
+            if (shadow.isClosed()) {
                 return;
             }
             views.endAll();
-            closed = true;
+            shadow.close();
             hal.awaitAccesses(this);
             hal.forget(this);
             budget.giveBack(mappingCount);
@@ -579,7 +452,7 @@ public final class UnixMmapPageTable implements PageTableTrait {
     }
 
     boolean isClosed() {
-        return closed;
+        return shadow.isClosed();
     }
 
     boolean isOf(UnixMmapHal machine) {
@@ -596,71 +469,17 @@ public final class UnixMmapPageTable implements PageTableTrait {
         }
     }
 
-    /// Why the shadow refuses an access.
-    ///
-    /// @return the cause, or null when the entry allows it
-    @Nullable FaultCause refusal(long vaddr, AccessKind access) {
-        if (!inRange(vaddr)) {
-            return FaultCause.ADDRESS_SIZE;
-        }
-        long entry = closed ? ShadowEntry.NONE : runs.get(pageOf(vaddr));
-        return refusal(entry, access.requiredBits());
-    }
-
-    private static @Nullable FaultCause refusal(long entry, int requiredBits) {
-        if (entry == ShadowEntry.NONE) {
-            return FaultCause.NOT_PRESENT;
-        }
-        int missing = requiredBits & ~ShadowEntry.flagBits(entry);
-        return missing == 0 ? null : FaultCause.PERMISSION;
-    }
-
-    /// How many bytes from an address on may be executed.
-    ///
-    /// @param vaddr an address of this table
-    /// @param limit the most to answer, more than 0
-    /// @return 0 to limit; not past the window
-    long executableBytes(long vaddr, long limit) {
-        long bytes = 0;
-        while (bytes < limit && refusal(vaddr + bytes, AccessKind.EXECUTE) == null) {
-            bytes += PageSize.BASE_BYTES - offsetInPage(vaddr + bytes);
-        }
-        return Math.min(bytes, limit);
+    /// What the table knows of its entries, for its processors.
+    TableShadow shadow() {
+        return shadow;
     }
 
     boolean inRange(long vaddr) {
-        return Long.compareUnsigned(vaddr - first, last - first) <= 0;
-    }
-
-    private long pageOf(long vaddr) {
-        return (vaddr - first) >>> PageSize.BASE_SHIFT;
-    }
-
-    private long vaddrOf(long page) {
-        return first + (page << PageSize.BASE_SHIFT);
-    }
-
-    private static long offsetInPage(long vaddr) {
-        return vaddr & (PageSize.BASE_BYTES - 1);
-    }
-
-    private long entryAt(long vaddr) {
-        long entry = runs.get(pageOf(vaddr));
-        if (entry == ShadowEntry.NONE) {
-            throw PagingException.notMapped(vaddr);
-        }
-        return entry;
-    }
-
-    private static PageMapping mapping(long entry, long vaddr) {
-        return new PageMapping(
-                ShadowEntry.paddr(entry) + offsetInPage(vaddr),
-                ShadowEntry.flags(entry),
-                PageSize.SIZE_4K);
+        return bounds.contains(vaddr);
     }
 
     private void checkOpen() {
-        if (closed) {
+        if (shadow.isClosed()) {
             throw new PagingException(PagingError.BAD_STATE, "the page table is closed");
         }
         if (broken) {
@@ -671,36 +490,6 @@ public final class UnixMmapPageTable implements PageTableTrait {
         }
     }
 
-    private void checkAddress(long vaddr) {
-        if (!inRange(vaddr)) {
-            throw PagingException.outOfRange("vaddr", vaddr, rangeText());
-        }
-    }
-
-    private void checkRange(long vaddr, long sizeBytes) {
-        if (sizeBytes == 0 && vaddr == last + 1) {
-            return;
-        }
-        checkAddress(vaddr);
-        if (sizeBytes != 0 && Long.compareUnsigned(sizeBytes - 1, last - vaddr) > 0) {
-            throw PagingException.outOfRange(
-                    "sizeBytes", sizeBytes, "from vaddr=" + hex(vaddr) + " " + rangeText());
-        }
-    }
-
-    private String rangeText() {
-        return "is not in " + hex(first) + ".." + hex(last) + ", the table's window";
-    }
-
-    private static void checkFrames(long paddr, long sizeBytes) {
-        long limit = ShadowEntry.PADDR_LIMIT;
-        if (Long.compareUnsigned(paddr, limit) >= 0
-                || Long.compareUnsigned(sizeBytes, limit - paddr) > 0) {
-            throw PagingException.outOfRange(
-                    "paddr", paddr, "with " + hex(sizeBytes) + " bytes passes 2^52");
-        }
-    }
-
     private void checkFlags(MmuFlags flags) {
         if (!supports(flags)) {
             throw new PagingException(
@@ -708,12 +497,6 @@ public final class UnixMmapPageTable implements PageTableTrait {
                     "flags="
                             + flags
                             + " lack READ, which the host needs, or name two memory types");
-        }
-    }
-
-    private static void checkAligned(String name, long value, PageSize size) {
-        if (!size.isAligned(value)) {
-            throw PagingException.notAligned(name, value, size);
         }
     }
 
