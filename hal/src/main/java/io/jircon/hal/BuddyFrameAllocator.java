@@ -1,6 +1,7 @@
 package io.jircon.hal;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import java.util.Arrays;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -8,12 +9,12 @@ import org.jspecify.annotations.Nullable;
 ///
 /// ## Structure
 ///
-/// A frame is one bit (set: free). 64 frames are a word, [Chunk#WORDS] words are a chunk of 128
-/// MiB, and over the words of a chunk, as over the chunks, stands a binary tree whose nodes know
-/// the order of the largest free block below them. A block of order k is 2^k frames at a multiple
-/// of 2^k frames; a node's two halves that are both wholly free count as one block of the next
-/// order, so that buddies merge without a step of their own. Chunks come into being when a frame of
-/// theirs is first touched: a memory of 64 GiB costs some kilobytes until it is used.
+/// A frame is one bit (set: free). 64 frames are a word, [BuddyChunk#WORDS] words are a chunk of
+/// 128 MiB, and over the words of a chunk, as over the chunks, stands a binary tree whose nodes
+/// know the order of the largest free block below them. A block of order k is 2^k frames at a
+/// multiple of 2^k frames; a node's two halves that are both wholly free count as one block of the
+/// next order, so that buddies merge without a step of their own. Chunks come into being when a
+/// frame of theirs is first touched: a memory of 64 GiB costs some kilobytes until it is used.
 ///
 /// ## Costs
 ///
@@ -38,7 +39,7 @@ public final class BuddyFrameAllocator implements FrameAllocator {
     private final long end;
 
     @GuardedBy("lock")
-    private final @Nullable Chunk[] chunks;
+    private final @Nullable BuddyChunk[] chunks;
 
     // Heap-shaped: root 1, leaves from chunkLeaves on; the largest free order + 1 of each chunk.
     @GuardedBy("lock")
@@ -60,21 +61,21 @@ public final class BuddyFrameAllocator implements FrameAllocator {
         long baseFrame = base >>> PageSize.BASE_SHIFT;
         this.first = baseFrame == 0 ? 1 : baseFrame;
         this.end = baseFrame + (sizeBytes >>> PageSize.BASE_SHIFT);
-        this.origin = baseFrame & -(long) Chunk.FRAMES;
-        int count = (int) ((end - origin + Chunk.FRAMES - 1) / Chunk.FRAMES);
-        this.chunks = new Chunk[count];
+        this.origin = baseFrame & -(long) BuddyChunk.FRAMES;
+        int count = (int) ((end - origin + BuddyChunk.FRAMES - 1) / BuddyChunk.FRAMES);
+        this.chunks = new BuddyChunk[count];
         this.chunkLeaves = Integer.highestOneBit(Math.max(1, count - 1)) << (count > 1 ? 1 : 0);
         this.chunkTree = new byte[2 * chunkLeaves];
         this.free = end - first;
         for (int i = 0; i < count; i++) {
-            chunkTree[chunkLeaves + i] = Chunk.ALL_FREE;
+            chunkTree[chunkLeaves + i] = BuddyChunk.ALL_FREE;
         }
         for (int node = chunkLeaves - 1; node >= 1; node--) {
             chunkTree[node] = (byte) Math.max(chunkTree[2 * node], chunkTree[2 * node + 1]);
         }
         synchronized (lock) {
             takeLocked(0, first - origin);
-            takeLocked(end - origin, (long) count * Chunk.FRAMES - (end - origin));
+            takeLocked(end - origin, (long) count * BuddyChunk.FRAMES - (end - origin));
         }
     }
 
@@ -107,7 +108,7 @@ public final class BuddyFrameAllocator implements FrameAllocator {
             if (chunkIndex < 0) {
                 throw noMemory(1);
             }
-            Chunk chunk = chunkLocked(chunkIndex);
+            BuddyChunk chunk = chunkLocked(chunkIndex);
             int word = chunk.findWord();
             int bit = Long.numberOfTrailingZeros(chunk.words[word]);
             setWordLocked(chunkIndex, chunk, word, chunk.words[word] & ~(1L << bit));
@@ -126,7 +127,7 @@ public final class BuddyFrameAllocator implements FrameAllocator {
             int next = from;
             while (next < from + count) {
                 int chunkIndex = findChunkLocked(1);
-                Chunk chunk = chunkLocked(chunkIndex);
+                BuddyChunk chunk = chunkLocked(chunkIndex);
                 int word = chunk.findWord();
                 long bits = chunk.words[word];
                 for (; bits != 0 && next < from + count; bits &= bits - 1) {
@@ -156,7 +157,7 @@ public final class BuddyFrameAllocator implements FrameAllocator {
             }
             int alignOrder = alignShift - PageSize.BASE_SHIFT;
             int order = Math.max(alignOrder, Long.SIZE - Long.numberOfLeadingZeros(frameCount - 1));
-            long position = order <= Chunk.ORDER ? findBlockLocked(order) : -1;
+            long position = order <= BuddyChunk.ORDER ? findBlockLocked(order) : -1;
             if (position < 0) {
                 position = findRunLocked(frameCount, 1L << alignOrder);
             }
@@ -202,17 +203,7 @@ public final class BuddyFrameAllocator implements FrameAllocator {
         checkCount(frameCount);
         synchronized (lock) {
             checkAllocatedLocked(paddr);
-            long position = (paddr >>> PageSize.BASE_SHIFT) - origin;
-            if (frameCount > end - origin - position) {
-                throw new PagingException(
-                        PagingError.BAD_FRAME,
-                        "paddr="
-                                + PagingException.hex(paddr)
-                                + " with frameCount="
-                                + frameCount
-                                + " leaves the memory, which ends at "
-                                + PagingException.hex(end << PageSize.BASE_SHIFT));
-            }
+            long position = checkFits(paddr, frameCount);
             long hole = nextFreeLocked(position, position + frameCount);
             if (hole < position + frameCount) {
                 throw notAllocated((origin + hole) << PageSize.BASE_SHIFT);
@@ -220,6 +211,54 @@ public final class BuddyFrameAllocator implements FrameAllocator {
             forEachWordLocked(position, frameCount, /* toFree= */ true);
             free += frameCount;
         }
+    }
+
+    /// Takes certain frames, all or none, such as those that a frame file says are in use.
+    ///
+    /// @param paddr physical address of the first frame
+    /// @param frameCount how many, at least 1
+    /// @throws PagingException BAD_FRAME when one of them is not a frame of this allocator or is
+    ///   handed out already; nothing was taken
+    /// @throws IllegalArgumentException when the count is less than 1
+    public void allocateAt(long paddr, long frameCount) {
+        checkCount(frameCount);
+        synchronized (lock) {
+            checkFrame(paddr);
+            long position = checkFits(paddr, frameCount);
+            long used = nextUsedLocked(position, position + frameCount);
+            if (used < position + frameCount) {
+                throw new PagingException(
+                        PagingError.BAD_FRAME,
+                        "paddr="
+                                + PagingException.hex((origin + used) << PageSize.BASE_SHIFT)
+                                + " is handed out already");
+            }
+            takeLocked(position, frameCount);
+            free -= frameCount;
+        }
+    }
+
+    /// The frames that are handed out at this moment, in runs: what [#allocateAt] takes to make an
+    /// allocator like this one.
+    ///
+    /// @return physical address and frame count of each run, in turn; ascending, no two runs touch
+    public long[] allocatedRuns() {
+        long[] runs = new long[16];
+        int length = 0;
+        synchronized (lock) {
+            long limit = end - origin;
+            long at = nextUsedLocked(first - origin, limit);
+            while (at < limit) {
+                long stop = nextFreeLocked(at, limit);
+                if (length == runs.length) {
+                    runs = Arrays.copyOf(runs, 2 * length);
+                }
+                runs[length++] = (origin + at) << PageSize.BASE_SHIFT;
+                runs[length++] = stop - at;
+                at = nextUsedLocked(stop, limit);
+            }
+        }
+        return Arrays.copyOf(runs, length);
     }
 
     @Override
@@ -251,15 +290,15 @@ public final class BuddyFrameAllocator implements FrameAllocator {
     }
 
     private long address(int chunkIndex, int word, int bit) {
-        long frame = origin + (long) chunkIndex * Chunk.FRAMES + (long) word * Long.SIZE + bit;
+        long frame = origin + (long) chunkIndex * BuddyChunk.FRAMES + (long) word * Long.SIZE + bit;
         return frame << PageSize.BASE_SHIFT;
     }
 
     @GuardedBy("lock")
-    private Chunk chunkLocked(int index) {
-        Chunk chunk = chunks[index];
+    private BuddyChunk chunkLocked(int index) {
+        BuddyChunk chunk = chunks[index];
         if (chunk == null) {
-            chunk = new Chunk();
+            chunk = new BuddyChunk();
             chunks[index] = chunk;
         }
         return chunk;
@@ -267,17 +306,17 @@ public final class BuddyFrameAllocator implements FrameAllocator {
 
     @GuardedBy("lock")
     private boolean isFreeLocked(long position) {
-        Chunk chunk = chunks[(int) (position / Chunk.FRAMES)];
-        int inChunk = (int) (position % Chunk.FRAMES);
+        BuddyChunk chunk = chunks[(int) (position / BuddyChunk.FRAMES)];
+        int inChunk = (int) (position % BuddyChunk.FRAMES);
         return chunk == null || (chunk.words[inChunk / Long.SIZE] >>> inChunk & 1) != 0;
     }
 
     @GuardedBy("lock")
     private void giveLocked(long paddr) {
         long position = (paddr >>> PageSize.BASE_SHIFT) - origin;
-        int chunkIndex = (int) (position / Chunk.FRAMES);
-        Chunk chunk = chunkLocked(chunkIndex);
-        int inChunk = (int) (position % Chunk.FRAMES);
+        int chunkIndex = (int) (position / BuddyChunk.FRAMES);
+        BuddyChunk chunk = chunkLocked(chunkIndex);
+        int inChunk = (int) (position % BuddyChunk.FRAMES);
         int word = inChunk / Long.SIZE;
         setWordLocked(chunkIndex, chunk, word, chunk.words[word] | 1L << inChunk);
         free++;
@@ -294,9 +333,9 @@ public final class BuddyFrameAllocator implements FrameAllocator {
         long at = position;
         long stop = position + frameCount;
         while (at < stop) {
-            int chunkIndex = (int) (at / Chunk.FRAMES);
-            Chunk chunk = chunkLocked(chunkIndex);
-            int inChunk = (int) (at % Chunk.FRAMES);
+            int chunkIndex = (int) (at / BuddyChunk.FRAMES);
+            BuddyChunk chunk = chunkLocked(chunkIndex);
+            int inChunk = (int) (at % BuddyChunk.FRAMES);
             int bit = inChunk % Long.SIZE;
             int length = (int) Math.min(Long.SIZE - bit, stop - at);
             long mask = (-1L >>> (Long.SIZE - length)) << bit;
@@ -308,7 +347,7 @@ public final class BuddyFrameAllocator implements FrameAllocator {
     }
 
     @GuardedBy("lock")
-    private void setWordLocked(int chunkIndex, Chunk chunk, int word, long bits) {
+    private void setWordLocked(int chunkIndex, BuddyChunk chunk, int word, long bits) {
         if (!chunk.setWord(word, bits)) {
             return;
         }
@@ -345,7 +384,7 @@ public final class BuddyFrameAllocator implements FrameAllocator {
         if (chunkIndex < 0) {
             return -1;
         }
-        return (long) chunkIndex * Chunk.FRAMES + chunkLocked(chunkIndex).findBlock(order);
+        return (long) chunkIndex * BuddyChunk.FRAMES + chunkLocked(chunkIndex).findBlock(order);
     }
 
     /// First fit over all frames: [ ] is the run that is tried, ( ) what is in use.
@@ -375,7 +414,7 @@ public final class BuddyFrameAllocator implements FrameAllocator {
 
     @GuardedBy("lock")
     private long nextUsedLocked(long from, long limit) {
-        return nextLocked(from, limit, /* flip= */ -1, Chunk.ALL_FREE);
+        return nextLocked(from, limit, /* flip= */ -1, BuddyChunk.ALL_FREE);
     }
 
     /// The first position from `from` on whose bit, flipped by `flip`, is set; `limit` when none.
@@ -383,13 +422,13 @@ public final class BuddyFrameAllocator implements FrameAllocator {
     private long nextLocked(long from, long limit, long flip, byte skipped) {
         long at = from;
         while (at < limit) {
-            int chunkIndex = (int) (at / Chunk.FRAMES);
+            int chunkIndex = (int) (at / BuddyChunk.FRAMES);
             if (chunkTree[chunkLeaves + chunkIndex] == skipped) {
-                at = (chunkIndex + 1L) * Chunk.FRAMES;
+                at = (chunkIndex + 1L) * BuddyChunk.FRAMES;
                 continue;
             }
-            Chunk chunk = chunks[chunkIndex];
-            int inChunk = (int) (at % Chunk.FRAMES);
+            BuddyChunk chunk = chunks[chunkIndex];
+            int inChunk = (int) (at % BuddyChunk.FRAMES);
             long word = chunk == null ? -1 : chunk.words[inChunk / Long.SIZE];
             long bits = (word ^ flip) & (-1L << inChunk);
             if (bits != 0) {
@@ -401,8 +440,7 @@ public final class BuddyFrameAllocator implements FrameAllocator {
         return limit;
     }
 
-    @GuardedBy("lock")
-    private void checkAllocatedLocked(long paddr) {
+    private void checkFrame(long paddr) {
         if (!isFrame(paddr)) {
             throw new PagingException(
                     PagingError.BAD_FRAME,
@@ -413,6 +451,27 @@ public final class BuddyFrameAllocator implements FrameAllocator {
                             + ".."
                             + PagingException.hex(end << PageSize.BASE_SHIFT));
         }
+    }
+
+    /// Returns the position of a frame whose run does not leave the memory.
+    private long checkFits(long paddr, long frameCount) {
+        long position = (paddr >>> PageSize.BASE_SHIFT) - origin;
+        if (frameCount > end - origin - position) {
+            throw new PagingException(
+                    PagingError.BAD_FRAME,
+                    "paddr="
+                            + PagingException.hex(paddr)
+                            + " with frameCount="
+                            + frameCount
+                            + " leaves the memory, which ends at "
+                            + PagingException.hex(end << PageSize.BASE_SHIFT));
+        }
+        return position;
+    }
+
+    @GuardedBy("lock")
+    private void checkAllocatedLocked(long paddr) {
+        checkFrame(paddr);
         if (isFreeLocked((paddr >>> PageSize.BASE_SHIFT) - origin)) {
             throw notAllocated(paddr);
         }
@@ -433,114 +492,5 @@ public final class BuddyFrameAllocator implements FrameAllocator {
     private static PagingException notAllocated(long paddr) {
         return new PagingException(
                 PagingError.BAD_FRAME, "paddr=" + PagingException.hex(paddr) + " is free already");
-    }
-
-    /// 128 MiB of frames: the free bits, and the tree over their words.
-    private static final class Chunk {
-        static final int WORD_ORDER = 6;
-        static final int WORDS = 512;
-        static final int ORDER = WORD_ORDER + 9;
-        static final int FRAMES = 1 << ORDER;
-
-        /// The value of a tree's root when every frame is free.
-        static final byte ALL_FREE = ORDER + 1;
-
-        // Bits that start a block of order 1, 2, .. 5 in a word.
-        private static final long[] STARTS = {
-            0x5555_5555_5555_5555L,
-            0x1111_1111_1111_1111L,
-            0x0101_0101_0101_0101L,
-            0x0001_0001_0001_0001L,
-            0x0000_0001_0000_0001L,
-            1L
-        };
-
-        final long[] words = new long[WORDS];
-
-        // Heap-shaped: root 1, leaves from WORDS on. Largest free order + 1; 0 is "none".
-        final byte[] tree = new byte[2 * WORDS];
-
-        Chunk() {
-            java.util.Arrays.fill(words, -1L);
-            int levelEnd = 2 * WORDS;
-            for (byte value = WORD_ORDER + 1; value <= ALL_FREE; value++) {
-                java.util.Arrays.fill(tree, levelEnd / 2, levelEnd, value);
-                levelEnd /= 2;
-            }
-        }
-
-        /// Stores a word; true when the root of the tree changed.
-        boolean setWord(int word, long bits) {
-            words[word] = bits;
-            int node = WORDS + word;
-            byte value = largest(bits);
-            for (byte whole = WORD_ORDER + 1; ; whole++) {
-                if (tree[node] == value) {
-                    return false;
-                }
-                tree[node] = value;
-                if (node == 1) {
-                    return true;
-                }
-                node >>= 1;
-                byte left = tree[2 * node];
-                byte right = tree[2 * node + 1];
-                value = left == whole && right == whole ? (byte) (whole + 1) : max(left, right);
-            }
-        }
-
-        /// The lowest word with a free frame; there must be one.
-        int findWord() {
-            int node = 1;
-            while (node < WORDS) {
-                node *= 2;
-                if (tree[node] == 0) {
-                    node++;
-                }
-            }
-            return node - WORDS;
-        }
-
-        /// The lowest block of an order; there must be one.
-        int findBlock(int order) {
-            int node = 1;
-            for (int nodeOrder = ORDER; nodeOrder > Math.max(order, WORD_ORDER); nodeOrder--) {
-                node *= 2;
-                if (tree[node] < order + 1) {
-                    node++;
-                }
-            }
-            if (order >= WORD_ORDER) {
-                // node is the root of a subtree of this very order.
-                int level = ORDER - order;
-                return (node - (1 << level)) << order;
-            }
-            int word = node - WORDS;
-            return word * Long.SIZE + Long.numberOfTrailingZeros(starts(words[word], order));
-        }
-
-        private static byte max(byte a, byte b) {
-            return a > b ? a : b;
-        }
-
-        /// The free blocks of an order in a word, each as the bit of its first frame.
-        private static long starts(long bits, int order) {
-            long starts = bits;
-            for (int k = 0; k < order; k++) {
-                starts &= starts >>> (1 << k) & STARTS[k];
-            }
-            return starts;
-        }
-
-        private static byte largest(long bits) {
-            if (bits == -1L) {
-                return WORD_ORDER + 1;
-            }
-            byte value = 0;
-            for (long starts = bits; starts != 0; value++) {
-                starts &= starts >>> (1 << value) & STARTS[value];
-            }
-            return value;
-        }
     }
 }

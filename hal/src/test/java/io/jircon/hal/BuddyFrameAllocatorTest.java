@@ -1,5 +1,6 @@
 package io.jircon.hal;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -234,6 +235,35 @@ class BuddyFrameAllocatorTest {
             assertEquals(model.free(), allocator.freeFrames());
         }
         model.assertSame(allocator);
+        var again = new BuddyFrameAllocator(base, frames * PAGE);
+        long[] runs = allocator.allocatedRuns();
+        for (int run = 0; run < runs.length; run += 2) {
+            again.allocateAt(runs[run], runs[run + 1]);
+            boolean touches = run > 0 && runs[run - 2] + runs[run - 1] * PAGE == runs[run];
+            assertFalse(touches, "two runs are one");
+        }
+        model.assertSame(again);
+        assertEquals(model.free(), again.freeFrames());
+    }
+
+    @Test
+    void certainFramesAreTakenAllOrNone() {
+        var allocator = new BuddyFrameAllocator(BASE, 16 * PAGE);
+        allocator.allocateAt(BASE + 5 * PAGE, 3);
+        PagingException taken =
+                assertThrows(PagingException.class, () -> allocator.allocateAt(BASE + 2 * PAGE, 5));
+        assertEquals("BAD_FRAME: paddr=0x80005000 is handed out already", taken.getMessage());
+        assertError(PagingError.BAD_FRAME, () -> allocator.allocateAt(BASE + 14 * PAGE, 3));
+        assertError(PagingError.BAD_FRAME, () -> allocator.allocateAt(BASE + 1, 1));
+        assertError(PagingError.BAD_FRAME, () -> allocator.allocateAt(BASE - PAGE, 1));
+        assertThrows(IllegalArgumentException.class, () -> allocator.allocateAt(BASE, 0));
+        assertEquals(13, allocator.freeFrames());
+        assertArrayEquals(new long[] {BASE + 5 * PAGE, 3}, allocator.allocatedRuns());
+        allocator.free(BASE + 6 * PAGE);
+        assertArrayEquals(
+                new long[] {BASE + 5 * PAGE, 1, BASE + 7 * PAGE, 1}, allocator.allocatedRuns());
+        allocator.allocateAt(BASE, 5);
+        assertEquals(BASE + 6 * PAGE, allocator.allocate());
     }
 
     @Test
