@@ -76,7 +76,7 @@ public abstract class SimulatedMachine implements Hal {
     }
 
     private SimulatedMachine(String name, HalConfig config, int tagCount, LazyMemory ram) {
-        this(name, config, tagCount, ram.segment(), ram::close);
+        this(name, config, tagCount, ram.segment(), allFree(config), ram::close);
     }
 
     /// Makes a machine over given memory.
@@ -85,12 +85,14 @@ public abstract class SimulatedMachine implements Hal {
     /// @param config base of the memory, TLB and frame wrapper; the options are the subclass's
     /// @param tagCount how many tags there are: 1 .. tagCount, at least 1
     /// @param segment the memory, of `config.memoryBytes()`; any thread must be allowed to use it
+    /// @param allocator hands its frames out; the configured wrapper is put around it
     /// @param freeMemory gives the memory back; called once, on close or when this fails
     protected SimulatedMachine(
             String name,
             HalConfig config,
             int tagCount,
             MemorySegment segment,
+            FrameAllocator allocator,
             Runnable freeMemory) {
         this.name = name;
         this.tlbConfig = config.tlb();
@@ -103,12 +105,15 @@ public abstract class SimulatedMachine implements Hal {
             this.memory = new PhysicalMemory(segment, config.memoryBase());
             this.frames =
                     Objects.requireNonNull(
-                            config.frameWrapper().apply(new BuddyFrameAllocator(memory)),
-                            "frameWrapper's result");
+                            config.frameWrapper().apply(allocator), "frameWrapper's result");
         } catch (RuntimeException | Error failed) {
             freeMemory.run();
             throw failed;
         }
+    }
+
+    private static FrameAllocator allFree(HalConfig config) {
+        return new BuddyFrameAllocator(config.memoryBase(), config.memoryBytes());
     }
 
     /// Makes an empty page table in this machine's format. Called without a lock.

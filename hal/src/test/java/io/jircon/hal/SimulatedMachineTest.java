@@ -88,7 +88,13 @@ class SimulatedMachineTest {
 
     private static final class Bare extends SimulatedMachine {
         Bare(HalConfig config, AtomicInteger freed) {
-            super("bare", config, 1, MemorySegment.ofArray(new long[1024]), freed::incrementAndGet);
+            super(
+                    "bare",
+                    config,
+                    1,
+                    MemorySegment.ofArray(new long[1024]),
+                    new BuddyFrameAllocator(config.memoryBase(), 2 * PageSize.BASE_BYTES),
+                    freed::incrementAndGet);
         }
 
         @Override

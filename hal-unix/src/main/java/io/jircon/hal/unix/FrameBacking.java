@@ -117,13 +117,11 @@ final class FrameBacking implements AutoCloseable {
         return segment;
     }
 
-    /// Brings what was written to a file with a name to its storage device.
+    /// The file that outlives the machine.
     ///
-    /// @throws PagingException SYSTEM when the host cannot
-    void flush() {
-        if (store != null) {
-            store.flush();
-        }
+    /// @return null when the frames lie in a nameless one
+    @Nullable UnixFileStore store() {
+        return store;
     }
 
     /// Gives the memory and the descriptor back.

@@ -1,6 +1,7 @@
 package io.jircon.hal.unix;
 
 import io.jircon.hal.AddressSpaceKind;
+import io.jircon.hal.BuddyFrameAllocator;
 import io.jircon.hal.HalConfig;
 import io.jircon.hal.LazyMemory;
 import io.jircon.hal.PageTableTrait;
@@ -12,14 +13,16 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// The portable machine: frames in a memory-mapped sparse file, page tables on the Java heap,
 /// software MMU. Runs wherever Java does and needs no permission.
 ///
 /// Options: `directory` is where a nameless file for the frames is made (default: the host's
 /// directory for temporary files); `file` names a file that outlives the machine and is opened
-/// again when it exists, see [UnixFileStore]. Only one of them.
+/// again when it exists, see [FrameFile]. Only one of them.
 public final class UnixFileHal extends SimulatedMachine {
     /// The provider's name.
     public static final String NAME = "unix-file";
@@ -28,11 +31,11 @@ public final class UnixFileHal extends SimulatedMachine {
     private static final String FILE = "file";
     private static final int TAGS = 0xffff;
 
-    private final Frames frameFile;
+    private final Frames parts;
 
-    private UnixFileHal(HalConfig config, Frames frameFile) {
-        super(NAME, config, TAGS, frameFile.segment(), frameFile.free());
-        this.frameFile = frameFile;
+    private UnixFileHal(HalConfig config, Frames parts) {
+        super(NAME, config, TAGS, parts.segment, parts.allocator, parts.free);
+        this.parts = parts;
     }
 
     /// Makes a machine.
@@ -54,26 +57,35 @@ public final class UnixFileHal extends SimulatedMachine {
         }
         String file = options.get(FILE);
         if (file != null) {
-            UnixFileStore store = UnixFileStore.open(path(FILE, file), config);
-            return new UnixFileHal(config, new Frames(store.segment(), store::flush, store::close));
+            return new UnixFileHal(config, Frames.of(path(FILE, file), config));
         }
         String directory = options.get(DIRECTORY);
         LazyMemory memory =
                 directory == null
                         ? LazyMemory.reserve(config.memoryBytes())
                         : LazyMemory.reserve(config.memoryBytes(), path(DIRECTORY, directory));
-        return new UnixFileHal(config, new Frames(memory.segment(), () -> {}, memory::close));
+        var allocator = new BuddyFrameAllocator(config.memoryBase(), config.memoryBytes());
+        return new UnixFileHal(
+                config, new Frames(memory.segment(), allocator, null, memory::close));
     }
 
-    /// Brings every byte that was written before this call to the file's storage device. With a
-    /// nameless file this does nothing.
+    /// The file that the frames outlive the machine in.
+    ///
+    /// @return empty without option `file`
+    public Optional<FrameFile> frameFile() {
+        return Optional.ofNullable(parts.file);
+    }
+
+    /// Does [FrameFile#flush]; with nameless frames nothing.
     ///
     /// @throws PagingException SYSTEM when the host cannot; BAD_STATE after close
     public void flush() {
-        if (!frameFile.segment.scope().isAlive()) {
+        if (!parts.segment.scope().isAlive()) {
             throw new PagingException(PagingError.BAD_STATE, "the machine is closed");
         }
-        frameFile.flush.run();
+        if (parts.file != null) {
+            parts.file.flush();
+        }
     }
 
     @Override
@@ -100,5 +112,24 @@ public final class UnixFileHal extends SimulatedMachine {
         return new PagingException(PagingError.NOT_SUPPORTED, message);
     }
 
-    private record Frames(MemorySegment segment, Runnable flush, Runnable free) {}
+    /// Where the frames lie, who hands them out, and what gives them back.
+    ///
+    /// @param file null for a nameless one
+    private record Frames(
+            MemorySegment segment,
+            BuddyFrameAllocator allocator,
+            @Nullable FrameFile file,
+            Runnable free) {
+        static Frames of(Path path, HalConfig config) {
+            UnixFileStore store = UnixFileStore.open(path, config);
+            try {
+                var allocator = new BuddyFrameAllocator(config.memoryBase(), config.memoryBytes());
+                var file = new FrameFile(store, allocator);
+                return new Frames(store.segment(), allocator, file, store::close);
+            } catch (RuntimeException | Error failed) {
+                store.close();
+                throw failed;
+            }
+        }
+    }
 }

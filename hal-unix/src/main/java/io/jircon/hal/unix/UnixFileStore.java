@@ -16,31 +16,40 @@ import java.nio.file.StandardOpenOption;
 import java.util.Set;
 import java.util.zip.CRC32C;
 
-/// A frame file that outlives the machine: one header page, then the frames.
+/// A frame file that outlives the machine: one header page, then the frames, then room for the two
+/// copies of the [FrameMap].
 ///
 /// ```
 ///   0      8        12      16          24           32      36             4096
-/// | magic | version | zero | memoryBase | memoryBytes | crc  | zero ...      | frames ...
+/// | magic | version | zero | memoryBase | memoryBytes | crc  | zero ...      | frames ... | maps
 /// ```
 ///
-/// Little-endian; crc is the CRC-32C of the 32 bytes before it. The file is sparse. What a frame
-/// holds is kept; which frames were handed out is not: a machine that opens the file starts with
-/// all of them free. The file is locked against other processes and machines while it is open.
+/// Little-endian; crc is the CRC-32C of the 32 bytes before it. The file is sparse, and locked
+/// against other processes and machines while it is open.
+///
+/// Safe for use by many threads.
 final class UnixFileStore implements AutoCloseable {
     static final int HEADER_BYTES = 4096;
 
     private static final long MAGIC = 0x4d52_464e_4f43_524aL; // "JRCONFRM" as bytes
-    private static final int VERSION = 1;
+    private static final int VERSION = 2; // 1 had no maps
     private static final int CHECKED_BYTES = 32;
 
+    private final Path file;
     private final FileChannel channel;
     private final Arena arena;
     private final MemorySegment segment;
 
-    private UnixFileStore(FileChannel channel, Arena arena, MemorySegment segment) {
+    // As of the last flush. Replaced under the lock of this store.
+    private volatile FrameMap map;
+
+    private UnixFileStore(
+            Path file, FileChannel channel, Arena arena, MemorySegment segment, FrameMap map) {
+        this.file = file;
         this.channel = channel;
         this.arena = arena;
         this.segment = segment;
+        this.map = map;
     }
 
     /// Opens a frame file, or makes it when there is none or it is empty.
@@ -73,8 +82,13 @@ final class UnixFileStore implements AutoCloseable {
             } else {
                 checkHeader(file, channel, config);
             }
+            FrameMap map = FrameMap.readNewest(channel, mapRoom(config), config.memoryBytes());
+            if (map == null) {
+                throw refused(
+                        file, "is damaged: neither copy of its allocation map has its checksum");
+            }
             MemorySegment segment = map(file, channel, config.memoryBytes(), arena);
-            return new UnixFileStore(channel, arena, segment);
+            return new UnixFileStore(file, channel, arena, segment, map);
         } catch (IOException failed) {
             abandon(arena, channel, failed);
             throw system(file, "cannot be read or written", failed);
@@ -88,18 +102,41 @@ final class UnixFileStore implements AutoCloseable {
         return segment;
     }
 
-    /// Forces the frames and the file's own data to storage.
-    void flush() {
+    Path path() {
+        return file;
+    }
+
+    /// The map as of the last flush, or as the file had it.
+    FrameMap map() {
+        return map;
+    }
+
+    /// Forces the frames to storage, then a new map.
+    ///
+    /// @param root the user's word
+    /// @param runs as [FrameMap] has them; belongs to this store from now on
+    /// @throws PagingException SYSTEM when the host cannot; BAD_STATE when the store is closed. The
+    ///   map that the file had counts then
+    synchronized void flush(long root, long[] runs) {
+        if (!arena.scope().isAlive()) {
+            throw new PagingException(PagingError.BAD_STATE, "the machine is closed");
+        }
+        var next = new FrameMap(map.generation() + 1, root, runs);
         try {
             segment.force();
+            next.write(channel, HEADER_BYTES + segment.byteSize(), segment.byteSize());
             channel.force(/* metaData= */ true);
         } catch (IOException | UncheckedIOException failed) {
-            throw new PagingException(PagingError.SYSTEM, "the frame file cannot flush", failed);
+            throw new PagingException(
+                    PagingError.SYSTEM,
+                    "file=" + file + " cannot flush: look at the room of its file system",
+                    failed);
         }
+        map = next;
     }
 
     @Override
-    public void close() {
+    public synchronized void close() {
         if (!arena.scope().isAlive()) {
             return;
         }
@@ -137,9 +174,12 @@ final class UnixFileStore implements AutoCloseable {
         header.putLong(MAGIC).putInt(VERSION).putInt(0);
         header.putLong(config.memoryBase()).putLong(config.memoryBytes());
         header.putInt(crc(header)).rewind();
-        // The length first: a file with a good header then always has all its frames.
+        // The rest first: a file with a good header then always has all its frames and a map.
         ByteBuffer lastByte = ByteBuffer.allocate(1);
-        channel.write(lastByte, HEADER_BYTES + config.memoryBytes() - 1);
+        channel.write(lastByte, fileBytes(config) - 1);
+        var allFree = new FrameMap(1, 0, new long[0]);
+        allFree.write(channel, mapRoom(config), config.memoryBytes());
+        channel.force(/* metaData= */ true);
         while (header.hasRemaining()) {
             channel.write(header, header.position());
         }
@@ -168,14 +208,20 @@ final class UnixFileStore implements AutoCloseable {
                             "holds memoryBase=0x%x memoryBytes=%d, wanted are 0x%x and %d",
                             base, bytes, config.memoryBase(), config.memoryBytes()));
         }
-        if (channel.size() != HEADER_BYTES + bytes) {
+        if (channel.size() != fileBytes(config)) {
             throw refused(
                     file,
-                    "is damaged: its length="
-                            + channel.size()
-                            + " is not "
-                            + (HEADER_BYTES + bytes));
+                    "is damaged: its length=" + channel.size() + " is not " + fileBytes(config));
         }
+    }
+
+    /// How long the file of a machine is.
+    static long fileBytes(HalConfig config) {
+        return mapRoom(config) + FrameMap.roomBytes(config.memoryBytes());
+    }
+
+    private static long mapRoom(HalConfig config) {
+        return HEADER_BYTES + config.memoryBytes();
     }
 
     private static int crc(ByteBuffer header) {
@@ -191,6 +237,11 @@ final class UnixFileStore implements AutoCloseable {
         } catch (IOException second) {
             first.addSuppressed(second);
         }
+    }
+
+    /// The exception for a file that turns out to be no good after it was opened.
+    PagingException refused(String why, Throwable cause) {
+        return new PagingException(PagingError.BAD_STATE, "file=" + file + " " + why, cause);
     }
 
     private static PagingException refused(Path file, String why) {

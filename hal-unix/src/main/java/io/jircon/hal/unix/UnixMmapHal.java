@@ -17,6 +17,7 @@ import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.Nullable;
 
@@ -46,6 +47,7 @@ public final class UnixMmapHal implements Hal {
     private final MappingBudget budget;
     private final PhysicalMemory memory;
     private final FrameAllocator frames;
+    private final @Nullable FrameFile frameFile;
 
     /// Changed under the lock, read by page tables without it.
     private final List<UnixMmapMmu> mmus = new CopyOnWriteArrayList<>();
@@ -68,7 +70,10 @@ public final class UnixMmapHal implements Hal {
         this.backing = backing;
         this.hostFrames = backing.frames(config.memoryBase());
         this.memory = new PhysicalMemory(backing.segment(), config.memoryBase());
-        this.frames = config.frameWrapper().apply(new BuddyFrameAllocator(memory));
+        var allocator = new BuddyFrameAllocator(memory);
+        UnixFileStore store = backing.store();
+        this.frameFile = store == null ? null : new FrameFile(store, allocator);
+        this.frames = config.frameWrapper().apply(allocator);
         this.budget = new MappingBudget(options.maxMapCount());
     }
 
@@ -187,13 +192,21 @@ public final class UnixMmapHal implements Hal {
         return budget.used();
     }
 
-    /// Brings every byte that was written before this call to the storage device of a frame file
-    /// with a name. With nameless frames this does nothing.
+    /// The file that the frames outlive the machine in.
+    ///
+    /// @return empty without option `file`
+    public Optional<FrameFile> frameFile() {
+        return Optional.ofNullable(frameFile);
+    }
+
+    /// Does [FrameFile#flush]; with nameless frames nothing.
     ///
     /// @throws PagingException SYSTEM when the host cannot; BAD_STATE after close
     public void flush() {
         checkOpen();
-        backing.flush();
+        if (frameFile != null) {
+            frameFile.flush();
+        }
     }
 
     /// Closes the page tables and processors that are still open, then gives the memory back.

@@ -2,7 +2,6 @@ package io.jircon.hal.unix;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.jircon.hal.AccessKind;
-import io.jircon.hal.FaultCause;
 import io.jircon.hal.HugePages;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.OnExisting;

@@ -9,8 +9,8 @@
 ///   `process_vm_readv` and `process_vm_writev`, so that the host's MMU decides and a refusal comes
 ///   back as a page fault. Java code never touches such an address itself.
 ///
-/// Both can keep their frames in a file that outlives the JVM (option `file`); its header is
-/// checked when it is opened again.
+/// Both can keep their frames in a file that outlives the JVM (option `file`), together with the
+/// map of those that are handed out and a word of the user's: [io.jircon.hal.unix.FrameFile].
 ///
 /// Locking: a page table's lock is a leaf. On `unix-mmap` a change of a table waits for the
 /// accesses under way, and pinned views of a range end before its entries do.

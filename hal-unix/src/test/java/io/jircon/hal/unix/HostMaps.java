@@ -43,6 +43,11 @@ final class HostMaps {
         return read().size();
     }
 
+    /// How many mappings show a file.
+    static long of(Path file) {
+        return read().stream().filter(line -> line.endsWith(file.toString())).count();
+    }
+
     /// How many mappings are frames or lie where windows are reserved first.
     static long windows() {
         return read().stream()

@@ -1,6 +1,7 @@
 package io.jircon.tests.lincheck;
 
 import io.jircon.hal.AddressSpaceKind;
+import io.jircon.hal.BuddyFrameAllocator;
 import io.jircon.hal.HalConfig;
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PageTableTrait;
@@ -16,11 +17,16 @@ final class HeapMachine extends SimulatedMachine {
     static final int FRAMES = 48;
 
     HeapMachine() {
+        this(HalConfig.DEFAULT.withMemoryBytes(FRAMES * PageSize.BASE_BYTES));
+    }
+
+    private HeapMachine(HalConfig config) {
         super(
                 "heap",
-                HalConfig.DEFAULT.withMemoryBytes(FRAMES * PageSize.BASE_BYTES),
+                config,
                 3,
                 MemorySegment.ofArray(new long[(int) (FRAMES * PageSize.BASE_BYTES / Long.BYTES)]),
+                new BuddyFrameAllocator(config.memoryBase(), config.memoryBytes()),
                 () -> {});
     }
 
