@@ -22,7 +22,7 @@ import java.util.concurrent.locks.ReentrantLock;
 /// and the cause of a fault come from there, and a refused system call is taken back by it. Pages
 /// are 4 KiB; runs of them that lie in a row in both the window and the frame file are one mapping.
 /// Entries of frames outside the machine's memory (devices) stand in the shadow only: an access
-/// faults with [FaultCause#EXTERNAL].
+/// faults with [io.jircon.hal.FaultCause#EXTERNAL].
 ///
 /// Flags need READ: the host cannot express write-only, nor execute-only in a way that every access
 /// path respects. Memory types and USER are kept and given back, and have no effect on the host.
