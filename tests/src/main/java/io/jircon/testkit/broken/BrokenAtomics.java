@@ -59,9 +59,11 @@ final class BrokenAtomics {
                     case ATOMIC_UPDATE_IS_TWO_STEPS,
                             ATOMIC_TAKES_ITS_NEIGHBOUR,
                             ATOMIC_ACT_HAPPENS_TWICE,
-                            ATOMIC_KEEPS_TRANSLATION,
-                            ATOMIC_ACTS_LATE ->
+                            ATOMIC_KEEPS_TRANSLATION ->
                             writable && aligned;
+                    // Late loads would slow the rule down and do no harm.
+                    case ATOMIC_ACTS_LATE ->
+                            writable && aligned && access.kind() == AccessKind.WRITE;
                     default -> false;
                 };
         if (!applies) {
