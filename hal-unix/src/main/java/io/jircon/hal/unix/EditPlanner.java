@@ -8,14 +8,30 @@ import io.jircon.hal.PagingException;
 /// Works out what an operation on a page table changes: reads the shadow, adds to an [EditPlan],
 /// changes neither the shadow nor the host. A run of pages costs one step, whatever its length.
 ///
+/// Where the host is asked for huge pages, those pages of a run are hinted that fill huge pages
+/// both of the window and of the frame file. The host does not merge a hinted mapping with one that
+/// is not, so the hint is part of the entry.
+///
 /// Guarded by its page table's lock.
 final class EditPlanner {
+    private static final long HUGE_PAGES = PageSize.SIZE_2M.bytes() >>> PageSize.BASE_SHIFT;
+
     private final TableBounds bounds;
     private final PageRuns runs;
+    private final HostFrames frames;
+    private final long windowPage;
 
-    EditPlanner(TableBounds bounds, PageRuns runs) {
+    /// Makes a planner.
+    ///
+    /// @param bounds the table's addresses
+    /// @param runs the shadow
+    /// @param frames says whether to hint
+    /// @param windowAddress host address of the first page
+    EditPlanner(TableBounds bounds, PageRuns runs, HostFrames frames, long windowAddress) {
         this.bounds = bounds;
         this.runs = runs;
+        this.frames = frames;
+        this.windowPage = windowAddress >>> PageSize.BASE_SHIFT;
     }
 
     /// Plans to enter a run of frames.
@@ -27,8 +43,33 @@ final class EditPlanner {
     /// @param existing what becomes of pages that have an entry
     /// @throws PagingException ALREADY_MAPPED as `existing` says; the plan is then of no use
     void enter(EditPlan plan, long vaddr, long count, long wanted, OnExisting existing) {
+        long page = bounds.pageOf(vaddr);
+        long before = frames.huge() ? pagesBeforeHuge(page, count, wanted) : count;
+        long huge = (count - before) & -HUGE_PAGES;
+        enterAlike(plan, page, before, wanted, existing);
+        if (before < count) {
+            long first = ShadowEntry.advance(wanted, before);
+            enterAlike(plan, page + before, huge, ShadowEntry.hinted(first), existing);
+            long after = before + huge;
+            long rest = ShadowEntry.advance(wanted, after);
+            enterAlike(plan, page + after, count - after, rest, existing);
+        }
+    }
+
+    /// How many pages of a run come before the first that fill a huge page; all when none do.
+    private long pagesBeforeHuge(long page, long count, long wanted) {
+        long hostPage = windowPage + page;
+        long filePage = HostFrames.offsetOf(frames.hostPage(wanted)) >>> PageSize.BASE_SHIFT;
+        long before = -hostPage & (HUGE_PAGES - 1);
+        boolean fills =
+                ((hostPage - filePage) & (HUGE_PAGES - 1)) == 0 && before + HUGE_PAGES <= count;
+        return fills ? before : count;
+    }
+
+    private void enterAlike(
+            EditPlan plan, long page, long count, long wanted, OnExisting existing) {
         for (long done = 0; done < count; ) {
-            long at = bounds.pageOf(vaddr) + done;
+            long at = page + done;
             long here = ShadowEntry.advance(wanted, done);
             long old = runs.get(at);
             long length = runs.runLength(at, count - done);

@@ -18,6 +18,8 @@ final class Errno {
     static final int ENOSYS = 38;
     static final int EOPNOTSUPP = 95;
 
+    private static final String UNEXPECTED = "this is not expected here";
+
     private Errno() {}
 
     /// The symbolic name of a number.
@@ -78,7 +80,11 @@ final class Errno {
             case EMFILE, ENFILE -> "no file descriptor is left: look at ulimit -n and fs.file-max";
             case ENOSPC, 122, EFBIG ->
                     "the file system, the quota or ulimit -f has no room for the frames";
-            default -> "this is not expected here";
+            case EINVAL ->
+                    call.equals("madvise")
+                            ? "the kernel may have been built without transparent huge pages"
+                            : UNEXPECTED;
+            default -> UNEXPECTED;
         };
     }
 }

@@ -100,16 +100,34 @@ final class FrameBacking implements AutoCloseable {
         return new FrameBacking(posix, descriptor, segment, arena, null);
     }
 
+    /// Asks the host to back the frames with huge pages.
+    ///
+    /// @return empty when it was asked, or why it was not
+    String hintHugePages() {
+        if (store != null) {
+            return "not hinted: a named file's frames lie one page off from where huge pages begin";
+        }
+        long bytes = segment.byteSize();
+        int result = posix.madvise(scratch, segment.address(), bytes, Posix.MADV_HUGEPAGE);
+        if (result < 0) {
+            String call = "madvise(frames, bytes=" + bytes + ", MADV_HUGEPAGE)";
+            return "not hinted: " + Posix.failure(call, result).getMessage();
+        }
+        return "";
+    }
+
     /// The frames as pages to map.
     ///
     /// @param base physical address of the first frame
-    HostFrames frames(long base) {
+    /// @param huge whether to ask for huge pages where they are mapped
+    HostFrames frames(long base, boolean huge) {
         return new HostFrames(
                 descriptor,
                 base,
                 segment.byteSize(),
                 store == null ? 0 : UnixFileStore.HEADER_BYTES,
-                mayExecute());
+                mayExecute(),
+                huge);
     }
 
     /// The frames as memory.

@@ -98,7 +98,8 @@ final class HostEditor {
         }
         boolean sameFrame =
                 old != HostFrames.NO_HOST_PAGE
-                        && HostFrames.offsetOf(old) == HostFrames.offsetOf(wanted);
+                        && HostFrames.offsetOf(old) == HostFrames.offsetOf(wanted)
+                        && HostFrames.isHinted(old) == HostFrames.isHinted(wanted);
         return sameFrame ? Action.PROTECT : Action.SHOW;
     }
 

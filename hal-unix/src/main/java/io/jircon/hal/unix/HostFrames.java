@@ -10,15 +10,23 @@ import io.jircon.hal.PageSize;
 /// @param sizeBytes how much memory
 /// @param fileOffset where the first frame lies in the file, page aligned
 /// @param executable whether the host lets pages of the file be executable
-record HostFrames(int descriptor, long base, long sizeBytes, long fileOffset, boolean executable) {
+/// @param huge whether the host is asked for huge pages
+record HostFrames(
+        int descriptor,
+        long base,
+        long sizeBytes,
+        long fileOffset,
+        boolean executable,
+        boolean huge) {
     /// The host shows nothing for the page.
     static final long NO_HOST_PAGE = 0;
 
     private static final long PRESENT = 1L << 3;
+    private static final long HINTED = 1L << 4;
 
-    /// What the host has to show for an entry: file offset and protection in one word, so that two
-    /// pages belong to one mapping of the host exactly when the second's word is the first's plus a
-    /// page. [#NO_HOST_PAGE] for pages without an entry, and for frames outside the memory
+    /// What the host has to show for an entry: file offset, protection, hint in one word, so that
+    /// two pages belong to one mapping of the host exactly when the second's word is the first's
+    /// plus a page. [#NO_HOST_PAGE] for pages without an entry, and for frames outside the memory
     /// (devices).
     ///
     /// @param entry of a [ShadowEntry]
@@ -28,7 +36,10 @@ record HostFrames(int descriptor, long base, long sizeBytes, long fileOffset, bo
         if (entry == ShadowEntry.NONE || Long.compareUnsigned(offset, sizeBytes) >= 0) {
             return NO_HOST_PAGE;
         }
-        return (offset + fileOffset) | PRESENT | protection(ShadowEntry.flagBits(entry));
+        return (offset + fileOffset)
+                | PRESENT
+                | (ShadowEntry.isHinted(entry) ? HINTED : 0)
+                | protection(ShadowEntry.flagBits(entry));
     }
 
     /// The file offset in a word of [#hostPage].
@@ -39,6 +50,11 @@ record HostFrames(int descriptor, long base, long sizeBytes, long fileOffset, bo
     /// The protection in a word of [#hostPage], as `mmap` takes it.
     static int protectionOf(long hostPage) {
         return (int) (hostPage & (PRESENT - 1));
+    }
+
+    /// Whether the host is to be asked for huge pages, in a word of [#hostPage].
+    static boolean isHinted(long hostPage) {
+        return (hostPage & HINTED) != 0;
     }
 
     /// How many pages a run of entries goes on before it enters or leaves the memory.

@@ -81,6 +81,10 @@ final class HostWindow {
                         Posix.MAP_SHARED | Posix.MAP_FIXED,
                         frames.descriptor(),
                         HostFrames.offsetOf(hostPage));
+        if (got >= 0 && HostFrames.isHinted(hostPage)) {
+            // Refused, it is no loss but that the page table counts a mapping more than there is.
+            posix.madvise(scratch, at, bytes, Posix.MADV_HUGEPAGE);
+        }
         return Math.min(got, 0);
     }
 

@@ -6,17 +6,19 @@ import io.jircon.hal.PageSize;
 /// One page of a page table's shadow, as a word.
 ///
 /// ```
-///   63      52 51                    12 11   8   7   6        0
-///  |    0     | physical page address  |  0   |  P  |  flags   |
+///   63      52 51                    12 11   9  8   7   6        0
+///  |    0     | physical page address  |  0   | H | P |  flags   |
 /// ```
 ///
-/// `P` says that there is an entry; a page without one is 0. The flags are [MmuFlags]'s bits. The
-/// entry of the next page of a run is this one plus a page.
+/// `P` says that there is an entry; a page without one is 0. `H` says that the host was asked to
+/// back the page with a huge one ([EditPlanner]). The flags are [MmuFlags]'s bits. The entry of the
+/// next page of a run is this one plus a page.
 final class ShadowEntry {
     /// No entry.
     static final long NONE = 0;
 
     private static final long PRESENT = 1L << 7;
+    private static final long HUGE = 1L << 8;
     private static final long FLAG_MASK = PRESENT - 1;
 
     private ShadowEntry() {}
@@ -43,6 +45,17 @@ final class ShadowEntry {
     /// @param bits bits of [MmuFlags]
     static long withFlagBits(long entry, int bits) {
         return (entry & ~FLAG_MASK) | bits;
+    }
+
+    /// The same with the wish for huge pages.
+    ///
+    /// @param entry not NONE
+    static long hinted(long entry) {
+        return entry | HUGE;
+    }
+
+    static boolean isHinted(long entry) {
+        return (entry & HUGE) != 0;
     }
 
     /// The entry that many pages further on in the same run.

@@ -44,6 +44,7 @@ public final class UnixMmapHal implements Hal {
     private final UnixMmapOptions options;
     private final FrameBacking backing;
     private final HostFrames hostFrames;
+    private final String hugePages;
     private final MappingBudget budget;
     private final PhysicalMemory memory;
     private final FrameAllocator frames;
@@ -68,7 +69,9 @@ public final class UnixMmapHal implements Hal {
         this.posix = posix;
         this.options = options;
         this.backing = backing;
-        this.hostFrames = backing.frames(config.memoryBase());
+        String noHuge = options.hugePages() ? backing.hintHugePages() : "off";
+        this.hostFrames = backing.frames(config.memoryBase(), noHuge.isEmpty());
+        this.hugePages = noHuge.isEmpty() ? "hinted" : noHuge;
         this.memory = new PhysicalMemory(backing.segment(), config.memoryBase());
         var allocator = new BuddyFrameAllocator(memory);
         UnixFileStore store = backing.store();
@@ -183,6 +186,14 @@ public final class UnixMmapHal implements Hal {
     /// @return true when they do
     public boolean mapsExecutable() {
         return hostFrames.executable();
+    }
+
+    /// What became of the option `huge-pages`. A hint is a wish: `enabled` and `shmem_enabled` in
+    /// `/sys/kernel/mm/transparent_hugepage` say whether the host grants it (`advise` does).
+    ///
+    /// @return `off`, `hinted`, or `not hinted: ` with the reason
+    public String hugePages() {
+        return hugePages;
     }
 
     /// How many mappings of the host the machine's windows consist of.

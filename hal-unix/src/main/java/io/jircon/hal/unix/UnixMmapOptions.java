@@ -19,18 +19,29 @@ import org.jspecify.annotations.Nullable;
 /// | `max-map-count` | mappings that the process may have | what `vm.max_map_count` says |
 /// | `directory` | where a nameless file for the frames is made | in memory (memfd) |
 /// | `file` | a frame file that outlives the machine and is opened again when it exists | none |
+/// | `huge-pages` | `hint`: ask the host to back runs that fill whole huge pages with such | off |
+///
+/// Reserved huge pages (a memfd of kind hugetlb) are no option: the host maps those only whole and
+/// refuses each 4 KiB piece of one with EINVAL, and 4 KiB is what a page is here.
 ///
 /// @param windowBytes size of a window
 /// @param maxMapCount limit for [MappingBudget]
 /// @param directory null for a memfd
 /// @param file null for nameless frames
+/// @param hugePages whether to ask for huge pages
 record UnixMmapOptions(
-        long windowBytes, long maxMapCount, @Nullable Path directory, @Nullable Path file) {
+        long windowBytes,
+        long maxMapCount,
+        @Nullable Path directory,
+        @Nullable Path file,
+        boolean hugePages) {
     private static final String WINDOW = "window";
     private static final String MAX_MAP_COUNT = "max-map-count";
     private static final String DIRECTORY = "directory";
     private static final String FILE = "file";
-    private static final Set<String> KNOWN = Set.of(WINDOW, MAX_MAP_COUNT, DIRECTORY, FILE);
+    private static final String HUGE_PAGES = "huge-pages";
+    private static final Set<String> KNOWN =
+            Set.of(WINDOW, MAX_MAP_COUNT, DIRECTORY, FILE, HUGE_PAGES);
 
     private static final long DEFAULT_WINDOW = 64L << 30;
     private static final long MAX_WINDOW = 1L << 46;
@@ -72,8 +83,16 @@ record UnixMmapOptions(
                             + " .. vm.max_map_count="
                             + host);
         }
+        String huge = given.getOrDefault(HUGE_PAGES, "off");
+        if (!huge.equals("off") && !huge.equals("hint")) {
+            throw notSupported(HUGE_PAGES + "=" + huge + " is neither off nor hint");
+        }
         return new UnixMmapOptions(
-                window, limit, path(DIRECTORY, given.get(DIRECTORY)), path(FILE, given.get(FILE)));
+                window,
+                limit,
+                path(DIRECTORY, given.get(DIRECTORY)),
+                path(FILE, given.get(FILE)),
+                huge.equals("hint"));
     }
 
     /// Opens the file that the options name.

@@ -77,7 +77,7 @@ public final class UnixMmapPageTable implements PageTableTrait {
         this.bounds = new TableBounds(first, first + window.sizeBytes() - 1);
         this.shadow = new TableShadow(bounds);
         this.plan = new EditPlan(frames);
-        this.planner = new EditPlanner(bounds, shadow.runs());
+        this.planner = new EditPlanner(bounds, shadow.runs(), frames, window.address());
         this.editor = new HostEditor(window, frames);
     }
 
@@ -167,7 +167,7 @@ public final class UnixMmapPageTable implements PageTableTrait {
             bounds.checkAddress(vaddr);
             checkFlags(flags);
             long old = shadow.entryAt(vaddr);
-            replace(vaddr, ShadowEntry.of(ShadowEntry.paddr(old), flags), old);
+            replace(vaddr, ShadowEntry.withFlagBits(old, flags.bits()), old);
             return PageSize.SIZE_4K;
         } finally {
             lock.unlock();

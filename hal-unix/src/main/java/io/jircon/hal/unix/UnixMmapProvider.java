@@ -30,7 +30,7 @@ public final class UnixMmapProvider implements HalProvider {
                 "access: process_vm_readv/writev, EFAULT becomes a page fault; pinned views",
                 "limit: vm.max_map_count=" + MappingBudget.hostLimit(),
                 "needs: Linux, native access",
-                "options: window, max-map-count, directory, file");
+                "options: window, max-map-count, directory, file, huge-pages");
     }
 
     @Override

@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 
 /// What the kernel says is mapped: the judge of everything in this module.
 final class HostMaps {
@@ -39,6 +40,24 @@ final class HostMaps {
         return lines;
     }
 
+    /// The flags that the kernel shows for the mapping of an address, such as `rd wr sh`.
+    static Set<String> flagsAt(long address) {
+        boolean inside = false;
+        for (String line : lines("smaps")) {
+            if (line.matches("[0-9a-f]+-[0-9a-f]+ .*")) {
+                String[] range = line.substring(0, line.indexOf(' ')).split("-", 2);
+                inside =
+                        Long.compareUnsigned(Long.parseUnsignedLong(range[0], 16), address) <= 0
+                                && Long.compareUnsigned(
+                                                address, Long.parseUnsignedLong(range[1], 16))
+                                        < 0;
+            } else if (inside && line.startsWith("VmFlags:")) {
+                return Set.of(line.substring(8).strip().split(" "));
+            }
+        }
+        throw new AssertionError("nothing is mapped at 0x" + Long.toHexString(address));
+    }
+
     static int count() {
         return read().size();
     }
@@ -68,8 +87,12 @@ final class HostMaps {
     }
 
     private static List<String> read() {
+        return lines("maps");
+    }
+
+    private static List<String> lines(String name) {
         try {
-            return Files.readAllLines(Path.of("/proc/self/maps"));
+            return Files.readAllLines(Path.of("/proc/self", name));
         } catch (IOException unreadable) {
             throw new UncheckedIOException(unreadable);
         }
