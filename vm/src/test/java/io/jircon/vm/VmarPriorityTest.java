@@ -15,6 +15,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.jircon.hal.HalConfig;
+import io.jircon.hal.Hals;
 import io.jircon.hal.MmuFlags;
 import java.lang.foreign.MemorySegment;
 import java.util.EnumSet;
@@ -103,13 +105,34 @@ class VmarPriorityTest {
     @Test
     @Tag("V-118")
     void wantOfMemoryForTablesDoesNotStopAHighMapping() {
-        fill(vmo, 4);
-        region.setMemoryPriority(HIGH);
-        frames[0].failAt(1);
-        mapAt(region, 0, RW, vmo, 0, 4);
-        assertTrue(frames[0].disarm(), "no table was needed");
-        assertEquals("0000", vm.entries(base, 4));
-        vm.poke(base, 1);
+        try (VmarFixture own = withTablesInFrames()) {
+            VmAddressRegion high = highRegion(own);
+            VmObject filled = own.vmo(4);
+            fill(filled, 4);
+            frames[0].failAt(1);
+            long at = mapAt(high, 0, RW, filled, 0, 4);
+            assertTrue(frames[0].disarm(), "no table was needed");
+            assertEquals("0000", own.entries(at, 4));
+            own.poke(at, 1);
+        }
+    }
+
+    /// A machine that needs a frame for the first entry, whatever the HAL of the others.
+    private VmarFixture withTablesInFrames() {
+        HalConfig config =
+                HalConfig.DEFAULT
+                        .withMemoryBytes(1 << 20)
+                        .withFrameWrapper(inner -> {
+                            frames[0] = new FailingFrames(inner);
+                            return frames[0];
+                        });
+        return new VmarFixture(Hals.create("x86_64", config));
+    }
+
+    private static VmAddressRegion highRegion(VmarFixture own) {
+        VmAddressRegion high = own.region(64);
+        high.setMemoryPriority(HIGH);
+        return high;
     }
 
     @Test
@@ -285,13 +308,18 @@ class VmarPriorityTest {
     @Tag("V-104")
     @Tag("V-275")
     void aMappingThatIsTakenBackIsNotCounted() {
-        fill(vmo, 1);
-        region.setMemoryPriority(HIGH);
-        frames[0].failAt(1);
-        assertThrows(
-                io.jircon.kobject.ZxException.class,
-                () -> mapAt(region, 0, RW.with(VmarFlags.MAP_RANGE), vmo, 0, 1));
-        assertEquals("1 0", counts());
+        try (VmarFixture own = withTablesInFrames()) {
+            VmAddressRegion high = highRegion(own);
+            VmObject filled = own.vmo(1);
+            fill(filled, 1);
+            frames[0].failAt(1);
+            assertThrows(
+                    io.jircon.kobject.ZxException.class,
+                    () -> mapAt(high, 0, RW.with(VmarFlags.MAP_RANGE), filled, 0, 1));
+            own.root.checkInvariants();
+            assertEquals(1, own.root.highPriorityCount());
+            assertEquals(0, filled.highPriorityCount());
+        }
     }
 
     @Test
