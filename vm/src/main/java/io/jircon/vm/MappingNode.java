@@ -3,9 +3,7 @@ package io.jircon.vm;
 import static io.jircon.vm.VmoMath.PAGE;
 
 import io.jircon.hal.AccessKind;
-import io.jircon.hal.HugePages;
 import io.jircon.hal.MmuFlags;
-import io.jircon.hal.OnExisting;
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PageTableTrait;
 import io.jircon.hal.PagingException;
@@ -490,7 +488,8 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
             long room = VmoMath.min(end - page + 1, accessible - offset);
             MmuFlags flags = entryBase.with(allowed);
             if (maxPages != 0) {
-                return faultExactly(
+                return FaultEntries.enterExactly(
+                        this,
                         page,
                         VmoMath.min(room >>> VmoMath.SHIFT, maxPages),
                         access,
@@ -500,8 +499,8 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
             long inTable = TABLE_BYTES - (page & (TABLE_BYTES - 1));
             int around = (int) (VmoMath.min(VmoMath.min(room, inTable), FAULT_PAGES * PAGE) / PAGE);
             return vmo.isPaged()
-                    ? faultPaged(page, offset, access, flags, around, scratch)
-                    : faultLinear(page, offset, access, flags, around, scratch);
+                    ? FaultEntries.enterPaged(this, page, offset, access, flags, around, scratch)
+                    : FaultEntries.enterLinear(this, page, offset, access, flags, around, scratch);
         } finally {
             vmo.lock().unlock();
         }
@@ -521,118 +520,6 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
             return VmoMath.up(vmo.sizeBytes());
         }
         return VmoMath.min(VmoMath.up(vmo.streamSizeBytes()), VmoMath.up(vmo.sizeBytes()));
-    }
-
-    private ZxStatus faultPaged(
-            long page,
-            long offset,
-            AccessKind access,
-            MmuFlags flags,
-            int around,
-            FaultScratch scratch) {
-        PageLookup lookup = scratch.lookup;
-        ZxStatus status = vmo.lookupPage(offset, access == AccessKind.WRITE, lookup);
-        if (status != ZxStatus.OK) {
-            return status;
-        }
-        PageRun run = scratch.run;
-        long[] frames = scratch.frames;
-        frames[0] = lookup.paddr;
-        int count = 1;
-        if (around > 1) {
-            vmo.existingPages(offset + PAGE, around - 1, run);
-            if (run.count > 0 && run.writable == lookup.writable) {
-                System.arraycopy(run.paddrs, 0, frames, 1, run.count);
-                count += run.count;
-            }
-        }
-        try {
-            enter(page, frames, count, lookup.writable ? flags : readOnly(flags));
-        } catch (PagingException e) {
-            vmo.undoLookup(offset, lookup);
-            return VmErrors.statusOf(e);
-        }
-        try {
-            enterAround(page, offset, flags, count, around, run);
-        } catch (PagingException e) {
-            // Nobody asked for these pages, and the one that was asked for is in place.
-        }
-        return ZxStatus.OK;
-    }
-
-    /// Enters what is left of the uninterrupted run of pages behind a fault (clause V-202).
-    private void enterAround(
-            long page, long offset, MmuFlags flags, int entered, int around, PageRun run) {
-        for (int done = entered; done < around; done += run.count) {
-            vmo.existingPages(offset + done * PAGE, around - done, run);
-            if (run.count == 0) {
-                return;
-            }
-            MmuFlags runFlags = run.writable ? flags : readOnly(flags);
-            enter(page + done * PAGE, run.paddrs, run.count, runFlags);
-        }
-    }
-
-    private void enter(long vaddr, long[] frames, int count, MmuFlags flags) {
-        aspace.table().mapPages(vaddr, frames, 0, count, flags, OnExisting.UPGRADE);
-    }
-
-    /// The frames of a physical memory object are known without it (clause V-211).
-    private ZxStatus faultLinear(
-            long page,
-            long offset,
-            AccessKind access,
-            MmuFlags flags,
-            long pages,
-            FaultScratch scratch) {
-        PageTableTrait table = aspace.table();
-        if (table.hardwareWalk(page, access, scratch.walk)) {
-            return ZxStatus.OK; // another thread was faster; do not split the leaf that it made
-        }
-        ZxStatus status = vmo.lookupPage(offset, access == AccessKind.WRITE, scratch.lookup);
-        if (status != ZxStatus.OK) {
-            return status;
-        }
-        long paddr = scratch.lookup.paddr;
-        try {
-            mapLinear(page, paddr, pages * PAGE, flags);
-            return ZxStatus.OK;
-        } catch (PagingException e) {
-            if (table.translate(page) == PageTableTrait.NO_TRANSLATION) {
-                return VmErrors.statusOf(e);
-            }
-        }
-        // No frame to split the leaf that is in the way: without it there is nothing to split.
-        try {
-            aspace.removeEntries(page, page + PAGE - 1, first, last);
-            mapLinear(page, paddr, pages * PAGE, flags);
-            return ZxStatus.OK;
-        } catch (PagingException e) {
-            return VmErrors.statusOf(e);
-        }
-    }
-
-    private void mapLinear(long vaddr, long paddr, long sizeBytes, MmuFlags flags) {
-        aspace.table()
-                .mapRange(vaddr, paddr, sizeBytes, flags, HugePages.FORBIDDEN, OnExisting.UPGRADE);
-    }
-
-    /// A fault over several pages: those and no others (clause V-203). Where frames run out behind
-    /// the first page, that page is in place and the fault resolved.
-    private ZxStatus faultExactly(
-            long page, long pages, AccessKind access, MmuFlags flags, FaultScratch scratch) {
-        for (long i = 0; i < pages; i++) {
-            long vaddr = page + i * PAGE;
-            long offset = vmoOffsetOf(vaddr);
-            ZxStatus status =
-                    vmo.isPaged()
-                            ? faultPaged(vaddr, offset, access, flags, 1, scratch)
-                            : faultLinear(vaddr, offset, access, flags, 1, scratch);
-            if (status != ZxStatus.OK) {
-                return status == ZxStatus.NO_MEMORY && i > 0 ? ZxStatus.OK : status;
-            }
-        }
-        return ZxStatus.OK;
     }
 
     boolean isAttached() {
