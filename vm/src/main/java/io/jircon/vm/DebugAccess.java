@@ -5,6 +5,7 @@ import static io.jircon.vm.VmoMath.hex;
 import io.jircon.hal.PagingException;
 import io.jircon.hal.PhysicalMemory;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /// A debugger's access to memory through an address space (section 16 of the contract): current
 /// permissions do not matter, and no page-table entry is made.
@@ -158,7 +159,7 @@ final class DebugAccess {
             if (shared == null || shared.takesDebugWrites()) {
                 return;
             }
-            aspace.removeEntries(shared.first, shared.last, java.util.List.of(shared));
+            aspace.removeEntries(shared.first, shared.last, List.of(shared));
             try (VmObject copy = snapshotOf(shared)) {
                 MappingNode mine = shared.over(copy);
                 mine.attach();

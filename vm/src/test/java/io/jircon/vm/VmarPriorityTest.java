@@ -18,6 +18,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.jircon.hal.HalConfig;
 import io.jircon.hal.Hals;
 import io.jircon.hal.MmuFlags;
+import io.jircon.kobject.ZxException;
 import java.lang.foreign.MemorySegment;
 import java.util.EnumSet;
 import java.util.Objects;
@@ -314,7 +315,7 @@ class VmarPriorityTest {
             fill(filled, 1);
             frames[0].failAt(1);
             assertThrows(
-                    io.jircon.kobject.ZxException.class,
+                    ZxException.class,
                     () -> mapAt(high, 0, RW.with(VmarFlags.MAP_RANGE), filled, 0, 1));
             own.root.checkInvariants();
             assertEquals(1, own.root.highPriorityCount());

@@ -13,7 +13,6 @@ import io.jircon.vm.VmMapping;
 import io.jircon.vm.VmObject;
 import io.jircon.vm.VmarFlags;
 import java.lang.foreign.MemorySegment;
-import java.util.Map;
 import java.util.stream.Collectors;
 import org.jetbrains.lincheck.datastructures.BooleanGen;
 import org.jetbrains.lincheck.datastructures.IntGen;
@@ -163,13 +162,7 @@ public final class AddressSpaceLincheckTest {
         root.destroyAddressSpace();
         vmo.close();
         other.close();
-        machine.close();
-        long free = hal.frames().freeFrames();
-        if (free != HeapMachine.FRAMES || !machine.kernel().liveObjects().equals(Map.of())) {
-            throw new IllegalStateException(
-                    "free frames=%d live objects=%s"
-                            .formatted(free, machine.kernel().liveObjects()));
-        }
+        hal.requireAllBack(machine);
     }
 
     @Test

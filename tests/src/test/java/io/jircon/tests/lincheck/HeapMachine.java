@@ -9,7 +9,9 @@ import io.jircon.hal.SimulatedMachine;
 import io.jircon.hal.TlbInvalidator;
 import io.jircon.hal.npt.EptOptions;
 import io.jircon.hal.npt.NestedPageTable;
+import io.jircon.vm.Machine;
 import java.lang.foreign.MemorySegment;
+import java.util.Map;
 
 /// A machine of a few frames whose memory is an array: Lincheck makes one for every run, tells
 /// nobody when it is done with one, and leaves it to the garbage collector.
@@ -40,5 +42,18 @@ final class HeapMachine extends SimulatedMachine {
     @Override
     public boolean canMapExecuteOnly() {
         return true;
+    }
+
+    /// Ends a machine and checks that it holds nothing any more.
+    ///
+    /// @throws IllegalStateException when a frame or a kernel object is missing
+    void requireAllBack(Machine machine) {
+        machine.close();
+        long free = frames().freeFrames();
+        if (free != FRAMES || !machine.kernel().liveObjects().equals(Map.of())) {
+            throw new IllegalStateException(
+                    "free frames=%d live objects=%s"
+                            .formatted(free, machine.kernel().liveObjects()));
+        }
     }
 }

@@ -6,7 +6,6 @@ import static io.jircon.tests.lincheck.Linearizability.status;
 import io.jircon.hal.PageSize;
 import io.jircon.vm.Machine;
 import io.jircon.vm.VmObject;
-import java.util.Map;
 import org.jetbrains.lincheck.datastructures.IntGen;
 import org.jetbrains.lincheck.datastructures.Operation;
 import org.jetbrains.lincheck.datastructures.Param;
@@ -109,13 +108,7 @@ public final class SnapshotLincheckTest {
         slice.close();
         snapshot.close();
         original.close();
-        machine.close();
-        long free = hal.frames().freeFrames();
-        if (free != HeapMachine.FRAMES || !machine.kernel().liveObjects().equals(Map.of())) {
-            throw new IllegalStateException(
-                    "free frames=%d live objects=%s"
-                            .formatted(free, machine.kernel().liveObjects()));
-        }
+        hal.requireAllBack(machine);
     }
 
     @Test

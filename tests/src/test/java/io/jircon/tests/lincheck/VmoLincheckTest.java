@@ -7,7 +7,6 @@ import io.jircon.hal.PageSize;
 import io.jircon.vm.Machine;
 import io.jircon.vm.VmObject;
 import io.jircon.vm.VmoOption;
-import java.util.Map;
 import org.jetbrains.lincheck.datastructures.IntGen;
 import org.jetbrains.lincheck.datastructures.Operation;
 import org.jetbrains.lincheck.datastructures.Param;
@@ -70,13 +69,7 @@ public final class VmoLincheckTest {
     @Validate
     public void nothingIsLost() {
         vmo.close();
-        machine.close();
-        long free = hal.frames().freeFrames();
-        if (free != HeapMachine.FRAMES || !machine.kernel().liveObjects().equals(Map.of())) {
-            throw new IllegalStateException(
-                    "free frames=%d live objects=%s"
-                            .formatted(free, machine.kernel().liveObjects()));
-        }
+        hal.requireAllBack(machine);
     }
 
     @Test
