@@ -52,14 +52,12 @@ final class DiscardState {
         }
     }
 
-    /// Notes that the contents are about to be taken back.
-    ///
-    /// @return whether they may be
-    boolean discard() {
-        if (state != State.RECLAIMABLE) {
-            return false;
-        }
+    boolean isReclaimable() {
+        return state == State.RECLAIMABLE;
+    }
+
+    /// Notes that the contents, which are reclaimable, were taken back.
+    void noteDiscarded() {
         state = State.DISCARDED;
-        return true;
     }
 }

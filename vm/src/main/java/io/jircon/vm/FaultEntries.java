@@ -135,8 +135,8 @@ final class FaultEntries {
         table.mapRange(vaddr, paddr, sizeBytes, flags, HugePages.FORBIDDEN, OnExisting.UPGRADE);
     }
 
-    /// A fault over several pages: those and no others (clause V-203). Where frames run out behind
-    /// the first page, that page is in place and the fault resolved.
+    /// A fault over several pages: those and no others (clause V-203). Where frames run out, or the
+    /// page table refuses, behind the first page, that page is in place and the fault resolved.
     static ZxStatus enterExactly(
             MappingNode mapping,
             long page,
@@ -152,7 +152,7 @@ final class FaultEntries {
                             ? enterPaged(mapping, vaddr, offset, access, flags, 1, scratch)
                             : enterLinear(mapping, vaddr, offset, access, flags, 1, scratch);
             if (status != ZxStatus.OK) {
-                return status == ZxStatus.NO_MEMORY && i > 0 ? ZxStatus.OK : status;
+                return i > 0 ? ZxStatus.OK : status;
             }
         }
         return ZxStatus.OK;

@@ -3,7 +3,6 @@ package io.jircon.vm;
 import static io.jircon.vm.VmoMath.PAGE;
 import static io.jircon.vm.VmoMath.SHIFT;
 
-import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import io.jircon.hal.FrameAllocator;
 import io.jircon.hal.PagingException;
 import io.jircon.hal.PhysicalMemory;
@@ -294,16 +293,19 @@ final class PageStore {
         int headStart = (int) (offset & (PAGE - 1));
         int tailEnd = (int) ((offset + len - 1) & (PAGE - 1)) + 1;
         if (head == tail && (headStart != 0 || tailEnd != PAGE)) {
-            own(head, PageList.NONE);
+            ownAndHide(head, PageList.NONE, 0, 0);
             zeroInPlace(head, headStart, tailEnd);
             return;
         }
         long firstWhole = headStart == 0 ? head : head + 1;
         long endWhole = tailEnd == PAGE ? tail + 1 : tail;
-        if (firstWhole < endWhole && pages.next(firstWhole, endWhole) != PageList.NONE) {
-            unmap(firstWhole, endWhole);
-        }
-        own(headStart != 0 ? head : PageList.NONE, tailEnd != PAGE ? tail : PageList.NONE);
+        boolean hasWhole =
+                firstWhole < endWhole && pages.next(firstWhole, endWhole) != PageList.NONE;
+        ownAndHide(
+                headStart != 0 ? head : PageList.NONE,
+                tailEnd != PAGE ? tail : PageList.NONE,
+                firstWhole,
+                hasWhole ? endWhole : firstWhole);
         if (headStart != 0) {
             zeroInPlace(head, headStart, (int) PAGE);
         }
@@ -327,17 +329,17 @@ final class PageStore {
         }
     }
 
-    /// Makes one or two pages this store's own if they exist and are shared, both or none.
-    private void own(long page, long otherPage) {
+    /// Makes one or two pages this store's own if they exist and are shared, and takes those of
+    /// `[first, end)` out of every mapping: all of it or nothing.
+    private void ownAndHide(long page, long otherPage, long first, long end) {
         boolean one = page != PageList.NONE && isShared(pages.get(page));
         boolean two = otherPage != PageList.NONE && isShared(pages.get(otherPage));
-        int wanted = (one ? 1 : 0) + (two ? 1 : 0);
-        if (wanted == 0) {
-            return;
+        long[] fresh = new long[(one ? 1 : 0) + (two ? 1 : 0)];
+        if (fresh.length != 0) {
+            frames.allocate(fresh, 0, fresh.length);
         }
-        long[] fresh = new long[wanted];
-        frames.allocate(fresh, 0, wanted);
         try {
+            unmap(first, end);
             if (one) {
                 hide(page, pages.get(page));
             }
@@ -345,7 +347,7 @@ final class PageStore {
                 hide(otherPage, pages.get(otherPage));
             }
         } catch (PagingException e) {
-            frames.free(fresh, 0, wanted);
+            frames.free(fresh, 0, fresh.length);
             throw e;
         }
         if (one) {
@@ -355,8 +357,9 @@ final class PageStore {
         }
         if (two) {
             long frame = pages.get(otherPage);
-            fill(fresh[wanted - 1], frame);
-            install(otherPage, fresh[wanted - 1], frame);
+            long mine = fresh[fresh.length - 1];
+            fill(mine, frame);
+            install(otherPage, mine, frame);
         }
     }
 
@@ -378,12 +381,12 @@ final class PageStore {
         long oldSize = sizeBytes;
         long oldEnd = pageCount();
         long newEnd = newSize >>> SHIFT;
-        if (newEnd < oldEnd) {
-            // Pages that show the zero frame go too: an access past the end must fault.
-            unmap(newEnd, oldEnd);
-        }
-        if (zeroFrom != newSize && Long.compareUnsigned(zeroFrom, oldSize) < 0) {
-            zero(zeroFrom, newSize - zeroFrom);
+        boolean cutsPage = zeroFrom != newSize && Long.compareUnsigned(zeroFrom, oldSize) < 0;
+        long last = cutsPage ? newEnd - 1 : PageList.NONE;
+        // Pages that show the zero frame go too: an access past the end must fault.
+        ownAndHide(last, PageList.NONE, newEnd, oldEnd);
+        if (cutsPage) {
+            zeroInPlace(last, (int) (zeroFrom & (PAGE - 1)), (int) PAGE);
         }
         if (newEnd < oldEnd) {
             release(newEnd, oldEnd);
@@ -567,7 +570,6 @@ final class PageStore {
     /// looks like (clause O-260).
     ///
     /// @return how many pages were dropped
-    @CanIgnoreReturnValue
     long discard() {
         long dropped = pages.count();
         unmap(0, pageCount());

@@ -524,7 +524,14 @@ final class PagedVmo extends VmObject {
             requireHeld();
             DiscardState state = discardable();
             boolean wanted = !store.pins.isEmpty() || store.mappings.highPriorityCount() != 0;
-            return !wanted && state.discard() ? store.discard() : 0;
+            if (wanted || !state.isReclaimable()) {
+                return 0;
+            }
+            long dropped = store.discard(); // first, for it may be refused
+            state.noteDiscarded();
+            return dropped;
+        } catch (PagingException e) {
+            throw VmErrors.of(e, "O-260", "reclaim of vmo=koid " + koid());
         } finally {
             lock().unlock();
         }

@@ -401,7 +401,8 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
     /// of memory does. Every access is NOT_FOUND then until the next lock.
     ///
     /// @return how many pages were freed
-    /// @throws ZxException NOT_SUPPORTED when the object is not discardable
+    /// @throws ZxException NOT_SUPPORTED when the object is not discardable; what the page table
+    ///   answers when it refuses to remove an entry, with nothing freed and nothing discarded
     public abstract long reclaim();
 
     // ---- children

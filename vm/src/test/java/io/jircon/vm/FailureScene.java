@@ -13,8 +13,13 @@ import io.jircon.kobject.ObjectType;
 import io.jircon.kobject.ZxException;
 import io.jircon.kobject.ZxStatus;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.zip.CRC32;
 
 /// A machine in some state, whose frames and page tables can be made to fail, for the suites that
 /// run one operation with every failure.
@@ -52,6 +57,15 @@ final class FailureScene implements AutoCloseable {
             long at = scene.vm.root.map(RW, 0, copy, 0, PAGES * PAGE);
             scene.vm.read(at);
             scene.vm.poke(at + 300 * PAGE, 5);
+        }),
+
+        /// A discardable object, some pages written, that may be discarded.
+        DISCARDABLE(scene -> {
+            scene.region.map(
+                    RW.with(VmarFlags.ALLOW_FAULTS).with(SPECIFIC), 0, scene.vmo, 0, PAGES * PAGE);
+            scene.touch();
+            scene.vmo.lockContents();
+            scene.vmo.unlockContents();
         }),
 
         /// Physical memory, entered eagerly, so with large pages where the machine has them.
@@ -104,6 +118,18 @@ final class FailureScene implements AutoCloseable {
         READ_FAULT(AccessKind.READ, 1),
         WRITE_FAULT(AccessKind.WRITE, 1),
         FETCH_FAULT(AccessKind.EXECUTE, 1),
+        RANGE_READ_FAULT(AccessKind.READ, 30),
+        RANGE_WRITE_FAULT(AccessKind.WRITE, 30),
+        VMO_WRITE(scene -> scene.vmo.write(299 * PAGE + 7, new byte[(int) (3 * PAGE)])),
+        VMO_COMMIT(scene -> scene.vmo.commit(299 * PAGE, 400 * PAGE)),
+        VMO_DECOMMIT(scene -> scene.vmo.decommit(299 * PAGE, 400 * PAGE)),
+        VMO_ZERO(scene -> scene.vmo.zero(300 * PAGE + 7, 600 * PAGE)),
+        GROW(scene -> scene.vmo.setSize((PAGES + 10) * PAGE + 7)),
+        SHRINK(scene -> scene.vmo.setSize(900 * PAGE + 7)),
+        SET_STREAM_SIZE(scene -> scene.vmo.setStreamSize(900 * PAGE + 7)),
+        PIN(scene -> scene.pinned.add(scene.vmo.pin(299 * PAGE, 10 * PAGE))),
+        TAKE_SNAPSHOT(scene -> scene.vm.closing(scene.vmo.createSnapshot(299 * PAGE, 700 * PAGE))),
+        RECLAIM(scene -> scene.vmo.reclaim()),
         DEBUG_WRITE(scene ->
                 scene.vm.root.writeMemory(
                         scene.base + PAGE, MemorySegment.ofArray(new byte[] {1})));
@@ -118,8 +144,10 @@ final class FailureScene implements AutoCloseable {
                     };
         }
 
+        /// A fault on some pages, of two tables if they are several.
         Operation(AccessKind access, long pages) {
-            run = scene -> scene.vm.root.handlePageFault(scene.base, access, pages);
+            long offset = pages == 1 ? 0 : 500 * PAGE;
+            run = scene -> scene.vm.root.handlePageFault(scene.base + offset, access, pages);
         }
 
         /// Does it.
@@ -140,6 +168,7 @@ final class FailureScene implements AutoCloseable {
     final VmAddressRegion region;
     final long base;
     final VmObject vmo;
+    private final List<PinnedPages> pinned = new ArrayList<>();
 
     FailureScene(Setting setting) {
         var wrapped = new FailingFrames[1];
@@ -154,7 +183,14 @@ final class FailureScene implements AutoCloseable {
         // At a multiple of 2 MiB, so that large pages are possible.
         region = vm.root.allocate(RWX_SPECIFIC.with(VmarFlags.align(21)), 0, PAGES * PAGE);
         base = region.baseAddress();
-        vmo = vm.vmo(PAGES);
+        Set<VmoOption> options = EnumSet.of(VmoOption.RESIZABLE);
+        if (setting == Setting.DISCARDABLE) {
+            options.add(VmoOption.DISCARDABLE);
+        }
+        vmo =
+                vm.closing(
+                        VmObject.create(
+                                vm.machine, PAGES * PAGE, options.toArray(VmoOption[]::new)));
         setting.prepare.accept(this);
     }
 
@@ -174,7 +210,7 @@ final class FailureScene implements AutoCloseable {
     }
 
     /// What callers can observe, as text: the listing, the frames that are in use for other things
-    /// than tables, the regions.
+    /// than tables, the regions, the memory object and its contents.
     String observable() {
         vm.root.checkInvariants();
         var text = new StringBuilder();
@@ -183,7 +219,35 @@ final class FailureScene implements AutoCloseable {
         text.append("free ").append(free);
         text.append(" regions ").append(vm.machine.kernel().liveObjects(ObjectType.VMAR));
         text.append(" objects ").append(vm.machine.kernel().liveObjects(ObjectType.VMO));
+        text.append('\n').append(vmo.info()).append(" stream ").append(vmo.streamSizeBytes());
+        text.append(" contents ").append(contents());
         return text.toString();
+    }
+
+    /// A checksum of what the memory object holds, or why it cannot be read.
+    private String contents() {
+        byte[] bytes = new byte[(int) PAGE];
+        var sum = new CRC32();
+        try {
+            vmo.read(0, MemorySegment.NULL);
+            for (long at = nextPage(0); at != VmObject.NO_PAGE; at = nextPage(at + PAGE)) {
+                vmo.read(at, MemorySegment.ofArray(bytes));
+                sum.update((int) (at / PAGE));
+                sum.update(bytes);
+            }
+            return Long.toHexString(sum.getValue());
+        } catch (ZxException e) {
+            return e.status().toString();
+        }
+    }
+
+    private long nextPage(long from) {
+        vmo.lock().lock();
+        try {
+            return vmo.nextExisting(from, vmo.sizeBytes() - from);
+        } finally {
+            vmo.lock().unlock();
+        }
     }
 
     /// What callers can observe, and every entry and table.
@@ -208,6 +272,7 @@ final class FailureScene implements AutoCloseable {
 
     @Override
     public void close() {
+        pinned.forEach(PinnedPages::close);
         vm.close();
     }
 }
