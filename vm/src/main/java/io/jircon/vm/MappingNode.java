@@ -222,7 +222,7 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
         vmo.lock().lock();
         try {
             assert state == State.NEW;
-            vmo.attachMapping(this);
+            vmo.ownMappings().attach(this);
             aspace.addPriority(priority);
             entryBase = aspace.entryBase().with(vmo.cachePolicy().memoryType());
             state = State.ATTACHED;
@@ -286,7 +286,7 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
     void detach() {
         vmo.lock().lock();
         try {
-            vmo.detachMapping(this);
+            vmo.ownMappings().detach(this);
             aspace.removePriority(priority);
             state = State.DETACHED;
         } finally {
@@ -316,7 +316,7 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
                                 faultsBeyondStreamSize,
                                 isPrivateCopy);
             }
-            vmo.reshapeMapping(this, () -> giveUp(from, to));
+            vmo.ownMappings().reshape(this, () -> giveUp(from, to));
             state = State.ATTACHED;
             if (tail != null) {
                 tail.attach();
@@ -352,15 +352,16 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
     void absorb(MappingNode high) {
         vmo.lock().lock();
         try {
-            vmo.detachMapping(high);
+            vmo.ownMappings().detach(high);
             aspace.removePriority(high.priority);
             high.state = State.DETACHED;
-            vmo.reshapeMapping(
-                    this,
-                    () -> {
-                        last = high.last;
-                        permissions = PermissionRanges.join(permissions, high.permissions);
-                    });
+            vmo.ownMappings()
+                    .reshape(
+                            this,
+                            () -> {
+                                last = high.last;
+                                permissions = PermissionRanges.join(permissions, high.permissions);
+                            });
         } finally {
             vmo.lock().unlock();
         }
@@ -439,7 +440,7 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
         vmo.lock().lock();
         try {
             aspace.removePriority(priority);
-            vmo.reshapeMapping(this, () -> priority = wanted);
+            vmo.ownMappings().reshape(this, () -> priority = wanted);
             aspace.addPriority(priority);
         } finally {
             vmo.lock().unlock();

@@ -8,7 +8,6 @@ import io.jircon.hal.PagingException;
 import io.jircon.kobject.ZxException;
 import io.jircon.kobject.ZxStatus;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -17,26 +16,26 @@ import org.jspecify.annotations.Nullable;
 /// reference).
 final class PagedVmo extends VmObject {
     /// How an object relates to the pages it shows.
-    private enum Role {
+    enum Role {
         ORIGINAL,
         SNAPSHOT,
         SLICE,
         REFERENCE
     }
 
-    private final PageStore store;
-    private final Role role;
-    private final long windowOffset;
+    final PageStore store;
+    final Role role;
+    final long windowOffset;
 
     /// The length of a slice; other objects are as long as the store.
     private final long sliceBytes;
 
-    private final StreamSize streamSize;
-    private final Set<VmoOption> options;
+    final StreamSize streamSize;
+    final Set<VmoOption> options;
     private final boolean immutable;
     private final @Nullable DiscardState discardState;
 
-    private PagedVmo(
+    PagedVmo(
             Machine machine,
             @Nullable PagedVmo parent,
             PageStore store,
@@ -59,95 +58,6 @@ final class PagedVmo extends VmObject {
         this.options = options;
         this.immutable = immutable;
         this.discardState = options.contains(VmoOption.DISCARDABLE) ? new DiscardState() : null;
-    }
-
-    // ---- making
-
-    static PagedVmo make(
-            Machine machine, long sizeBytes, CommitPolicy.Alloc policy, VmoOption... given) {
-        Set<VmoOption> options = EnumSet.noneOf(VmoOption.class);
-        options.addAll(Arrays.asList(given));
-        boolean unbounded = options.contains(VmoOption.UNBOUNDED);
-        if (unbounded && options.contains(VmoOption.RESIZABLE)) {
-            throw VmErrors.invalidArgs(
-                    "O-17", "options=" + options + ": UNBOUNDED is not resizable");
-        }
-        if (!unbounded && VmoMath.upWraps(sizeBytes)) {
-            throw VmErrors.outOfRange(
-                    "O-17", "sizeBytes=" + hex(sizeBytes) + " wraps when rounded up");
-        }
-        if (options.contains(VmoOption.TRAP_DIRTY)) {
-            throw VmErrors.invalidArgs("O-17", "options=" + options + ": TRAP_DIRTY needs a pager");
-        }
-        if (unbounded && Long.compareUnsigned(sizeBytes, MAX_SIZE_BYTES) > 0) {
-            throw VmErrors.invalidArgs(
-                    "O-21", "sizeBytes=" + hex(sizeBytes) + " passes " + hex(MAX_SIZE_BYTES));
-        }
-        long rounded = unbounded ? MAX_SIZE_BYTES : VmoMath.up(sizeBytes);
-        requireAtMostMax("O-17", rounded);
-        var store = new PageStore(machine, new VmoFamily(), policy, rounded, 0);
-        var vmo =
-                new PagedVmo(
-                        machine,
-                        null,
-                        store,
-                        Role.ORIGINAL,
-                        0,
-                        0,
-                        new StreamSize(sizeBytes),
-                        options,
-                        /* immutable= */ false);
-        if (policy.populate()) {
-            try {
-                vmo.opCommit(0, rounded);
-            } catch (ZxException e) {
-                vmo.close();
-                throw e;
-            }
-        }
-        return vmo;
-    }
-
-    static PagedVmo makeContiguous(Machine machine, long sizeBytes, int alignShift) {
-        if (sizeBytes == 0 || !VmoMath.isAligned(sizeBytes)) {
-            throw VmErrors.invalidArgs(
-                    "O-26", "sizeBytes=" + hex(sizeBytes) + " is no positive multiple of a page");
-        }
-        if (alignShift != 0 && (alignShift < SHIFT || alignShift >= Long.SIZE)) {
-            throw VmErrors.invalidArgs(
-                    "O-26", "alignShift=" + alignShift + " is neither 0 nor in 12..63");
-        }
-        requireAtMostMax("O-26", sizeBytes);
-        long base;
-        try {
-            base =
-                    machine.frames()
-                            .allocateContiguous(
-                                    sizeBytes >>> SHIFT, Math.min(Math.max(alignShift, SHIFT), 62));
-        } catch (PagingException e) {
-            throw VmErrors.of(e, "O-26", "no run of " + hex(sizeBytes) + " bytes");
-        }
-        machine.memory().zero(base, sizeBytes);
-        var store =
-                new PageStore(
-                        machine, new VmoFamily(), new CommitPolicy.Contiguous(base), sizeBytes, 0);
-        return new PagedVmo(
-                machine,
-                null,
-                store,
-                Role.ORIGINAL,
-                0,
-                0,
-                new StreamSize(0),
-                EnumSet.noneOf(VmoOption.class),
-                /* immutable= */ false);
-    }
-
-    private static void requireAtMostMax(String clause, long sizeBytes) {
-        if (Long.compareUnsigned(sizeBytes, MAX_SIZE_BYTES) > 0) {
-            throw VmErrors.outOfRange(
-                    clause, "sizeBytes=" + hex(sizeBytes) + " passes " + hex(MAX_SIZE_BYTES));
-        }
     }
 
     // ---- what it is
@@ -271,7 +181,7 @@ final class PagedVmo extends VmObject {
         }
     }
 
-    private static void requireNoWrap(String clause, long offset, long len) {
+    static void requireNoWrap(String clause, long offset, long len) {
         if (VmoMath.sumWraps(offset, len)) {
             throw VmErrors.outOfRange(
                     clause, "offset=" + hex(offset) + " plus len=" + hex(len) + " wraps");
@@ -284,7 +194,7 @@ final class PagedVmo extends VmObject {
         requireNotDiscarded();
     }
 
-    private void requireCached(String clause) {
+    void requireCached(String clause) {
         if (cachePolicy() != CachePolicy.CACHED) {
             throw VmErrors.badState(clause, "cachePolicy=" + cachePolicy() + " is not CACHED");
         }
@@ -312,7 +222,7 @@ final class PagedVmo extends VmObject {
             throw unavailable("is not resizable");
         }
         long rounded = VmoMath.up(newSizeBytes);
-        requireAtMostMax("O-52", rounded);
+        CreateOp.requireAtMostMax("O-52", rounded);
         lock().lock();
         try {
             requireHeld();
@@ -546,170 +456,9 @@ final class PagedVmo extends VmObject {
 
     // ---- children
 
-    /// The checks of clause O-130 that come before the parent is looked at.
-    static void requireSizeAndWritability(Set<VmoChildOption> options, long sizeBytes) {
-        if (VmoMath.upWraps(sizeBytes)) {
-            throw VmErrors.outOfRange(
-                    "O-130", "sizeBytes=" + hex(sizeBytes) + " wraps when rounded up");
-        }
-        if (options.contains(VmoChildOption.RESIZABLE)
-                && options.contains(VmoChildOption.NO_WRITE)) {
-            throw VmErrors.invalidArgs("O-130", "options=" + options + ": RESIZABLE needs writing");
-        }
-    }
-
-    /// The checks of clauses O-130 and O-131 that need no lock.
-    static void requireChildOptions(VmObject parent, Set<VmoChildOption> options, long sizeBytes) {
-        requireSizeAndWritability(options, sizeBytes);
-        boolean resizable = options.contains(VmoChildOption.RESIZABLE);
-        if (parent.isDiscardable()) {
-            throw VmErrors.notSupported("O-130", "vmo=koid " + parent.koid() + " is discardable");
-        }
-        Set<VmoChildOption> types = EnumSet.noneOf(VmoChildOption.class);
-        types.addAll(options);
-        types.removeAll(EnumSet.of(VmoChildOption.RESIZABLE, VmoChildOption.NO_WRITE));
-        if (types.size() != 1) {
-            throw VmErrors.invalidArgs(
-                    "O-131", "options=" + options + " name not exactly one type");
-        }
-        if (resizable && types.contains(VmoChildOption.SLICE)) {
-            throw VmErrors.invalidArgs(
-                    "O-131", "options=" + options + ": a slice is not resizable");
-        }
-    }
-
     @Override
     public VmObject createChild(Set<VmoChildOption> childOptions, long offset, long sizeBytes) {
-        requireChildOptions(this, childOptions, sizeBytes);
-        lock().lock();
-        try {
-            requireHeld();
-            PagedVmo child;
-            if (childOptions.contains(VmoChildOption.SLICE)) {
-                child = newSlice(offset, sizeBytes);
-            } else if (childOptions.contains(VmoChildOption.REFERENCE)) {
-                child = newReference(childOptions, offset, sizeBytes);
-            } else {
-                child = newSnapshot(childOptions, offset, sizeBytes);
-            }
-            child.setName(name());
-            adopt(child);
-            return child;
-        } finally {
-            lock().unlock();
-        }
-    }
-
-    /// Clause O-134.
-    private PagedVmo newSlice(long offset, long sizeBytes) {
-        requireOffsetAligned("O-134", offset);
-        long rounded = VmoMath.up(sizeBytes);
-        requireAtMostMax("O-134", rounded);
-        if (!VmoMath.isInside(offset, rounded, sizeBytes())) {
-            throw VmErrors.invalidArgs(
-                    "O-134",
-                    "offset=%s size=%s leaves the parent's size=%s"
-                            .formatted(hex(offset), hex(rounded), hex(sizeBytes())));
-        }
-        if (isResizable()) {
-            throw VmErrors.notSupported("O-134", "vmo=koid " + koid() + " is resizable");
-        }
-        if (!isContiguous()) {
-            requireCached("O-134");
-        }
-        store.addUser();
-        return new PagedVmo(
-                machine,
-                this,
-                store,
-                Role.SLICE,
-                windowOffset + offset,
-                rounded,
-                new StreamSize(sizeBytes),
-                EnumSet.noneOf(VmoOption.class),
-                /* immutable= */ false);
-    }
-
-    /// Clause O-143.
-    private PagedVmo newReference(Set<VmoChildOption> childOptions, long offset, long sizeBytes) {
-        if (offset != 0 || sizeBytes != 0) {
-            throw VmErrors.invalidArgs(
-                    "O-143",
-                    "offset=" + hex(offset) + " sizeBytes=" + hex(sizeBytes) + " must be 0");
-        }
-        if (role == Role.SLICE || isContiguous()) {
-            throw VmErrors.notSupported(
-                    "O-143", "vmo=koid " + koid() + " is a slice or contiguous");
-        }
-        if (childOptions.contains(VmoChildOption.RESIZABLE) && !isResizable()) {
-            throw VmErrors.accessDenied("O-143", "vmo=koid " + koid() + " is not resizable");
-        }
-        requireCached("O-143");
-        store.addUser();
-        return new PagedVmo(
-                machine,
-                this,
-                store,
-                Role.REFERENCE,
-                windowOffset,
-                0,
-                streamSize,
-                options,
-                /* immutable= */ false);
-    }
-
-    /// Clause O-150. Without a pager every type is a full snapshot (clause O-156).
-    private PagedVmo newSnapshot(Set<VmoChildOption> childOptions, long offset, long sizeBytes) {
-        if (isContiguous()) {
-            throw VmErrors.invalidArgs("O-29", "vmo=koid " + koid() + " is contiguous");
-        }
-        requireOffsetAligned("O-150", offset);
-        long rounded = VmoMath.up(sizeBytes);
-        requireAtMostMax("O-150", rounded);
-        requireNoWrap("O-150", offset, rounded);
-        requireCached("O-150");
-        if (VmoMath.sumWraps(store.rootOffset, offset)
-                || VmoMath.sumWraps(store.rootOffset + offset, rounded)) {
-            throw VmErrors.invalidArgs(
-                    "O-151", "offset=" + hex(offset) + " plus the snapshots' offsets wraps");
-        }
-        if (role == Role.SLICE) {
-            throw VmErrors.notSupported("O-158", "vmo=koid " + koid() + " is a slice");
-        }
-        if (!store.pins.isEmpty()) {
-            throw VmErrors.badState("O-193", "vmo=koid " + koid() + " has pinned pages");
-        }
-        var copy =
-                new PageStore(
-                        machine,
-                        family,
-                        new CommitPolicy.CopyOnWrite(),
-                        rounded,
-                        store.rootOffset + offset);
-        try {
-            store.shareWith(copy, offset);
-        } catch (PagingException e) {
-            family.removeStore();
-            throw VmErrors.of(e, "O-150", "snapshot of vmo=koid " + koid());
-        }
-        boolean resizable = childOptions.contains(VmoChildOption.RESIZABLE);
-        return new PagedVmo(
-                machine,
-                this,
-                copy,
-                Role.SNAPSHOT,
-                0,
-                0,
-                new StreamSize(sizeBytes),
-                resizable ? EnumSet.of(VmoOption.RESIZABLE) : EnumSet.noneOf(VmoOption.class),
-                childOptions.contains(VmoChildOption.SNAPSHOT)
-                        && childOptions.contains(VmoChildOption.NO_WRITE));
-    }
-
-    private static void requireOffsetAligned(String clause, long offset) {
-        if (!VmoMath.isAligned(offset)) {
-            throw VmErrors.invalidArgs(clause, "offset=" + hex(offset) + " is not page aligned");
-        }
+        return ChildOp.run(this, childOptions, offset, sizeBytes);
     }
 
     // ---- the seam to mappings

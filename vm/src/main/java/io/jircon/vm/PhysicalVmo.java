@@ -177,7 +177,7 @@ final class PhysicalVmo extends VmObject {
 
     @Override
     public VmObject createChild(Set<VmoChildOption> options, long offset, long childSizeBytes) {
-        PagedVmo.requireChildOptions(this, options, childSizeBytes);
+        ChildOp.requireChildOptions(this, options, childSizeBytes);
         if (!options.contains(VmoChildOption.SLICE)) {
             throw notSupported("createChild with " + options);
         }

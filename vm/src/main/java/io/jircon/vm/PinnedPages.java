@@ -10,10 +10,30 @@ public final class PinnedPages implements AutoCloseable {
     /// Guarded by the object's lock.
     private boolean open = true;
 
-    PinnedPages(VmObject vmo, long offset, long[] addresses) {
+    private PinnedPages(VmObject vmo, long offset, long[] addresses) {
         this.vmo = vmo;
         this.offset = offset;
         this.addresses = addresses;
+    }
+
+    /// What [VmObject#pin] does.
+    static PinnedPages pin(VmObject vmo, long offset, long len) {
+        vmo.lock().lock();
+        try {
+            vmo.requireHeld();
+            if (!VmoMath.isAligned(offset | len) || len == 0) {
+                throw VmErrors.invalidArgs(
+                        "O-121",
+                        "offset=%s len=%s are no whole pages"
+                                .formatted(VmoMath.hex(offset), VmoMath.hex(len)));
+            }
+            vmo.requireInside("O-121", offset, len);
+            var pinned = new PinnedPages(vmo, offset, vmo.pinPages(offset, len));
+            vmo.addUse();
+            return pinned;
+        } finally {
+            vmo.lock().unlock();
+        }
     }
 
     /// Offset of the first page in the object.
@@ -46,7 +66,8 @@ public final class PinnedPages implements AutoCloseable {
         try {
             if (open) {
                 open = false;
-                vmo.unpin(offset, addresses.length * VmoMath.PAGE);
+                vmo.unpinPages(offset, addresses.length * VmoMath.PAGE);
+                vmo.removeUse();
             }
         } finally {
             vmo.lock().unlock();

@@ -112,7 +112,10 @@ final class VmInvariants {
 
     private void checkMapping(MappingNode mapping) {
         require(mapping.isAttached(), mapping, "is not attached and listed");
-        require(mapping.vmo().isAttached(mapping), mapping, "is unknown to its memory object");
+        require(
+                mapping.vmo().ownMappings().contains(mapping),
+                mapping,
+                "is unknown to its memory object");
         checkPriority(mapping);
         mapping.permissions().checkInvariants(mapping.first, mapping.last);
         for (long at = mapping.first; ; at = mapping.permissions().lastOfRun(at) + 1) {

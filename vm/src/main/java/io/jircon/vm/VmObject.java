@@ -1,18 +1,12 @@
 package io.jircon.vm;
 
-import io.jircon.hal.PagingException;
 import io.jircon.kobject.KObjectBase;
-import io.jircon.kobject.ObjectType;
-import io.jircon.kobject.Signals;
 import io.jircon.kobject.ZxException;
 import io.jircon.kobject.ZxStatus;
 import java.lang.foreign.MemorySegment;
 import java.util.EnumSet;
-import java.util.LinkedHashSet;
-import java.util.List;
 import java.util.Objects;
 import java.util.Set;
-import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /// A memory object: a run of pages that can be mapped, read and written.
@@ -24,24 +18,16 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Offsets and sizes are bytes, unsigned. Every method is safe for use by many threads; the lock
 /// ([#lock()]) is the family's, the second in the lock order.
-public abstract sealed class VmObject extends KObjectBase implements AutoCloseable
-        permits PagedVmo, PhysicalVmo {
+public abstract sealed class VmObject extends VmoLife permits PagedVmo, PhysicalVmo {
     /// The largest size an object can have (clause O-10).
     public static final long MAX_SIZE_BYTES = -1L & -(16 * VmoMath.PAGE);
 
     /// What [#nextExisting] answers when there is none. No page starts there.
     static final long NO_PAGE = -1L;
 
-    final Machine machine;
-    final VmoFamily family;
+    private final OwnMappings ownMappings = new OwnMappings(this);
 
-    // The rest is guarded by the family's lock.
-    private @Nullable VmObject parent;
-    private final Set<VmObject> children = new LinkedHashSet<>();
-    private boolean held = true;
-    private boolean destroyed;
-    private int mappingCount;
-    private int pins;
+    /// Written with the lock held.
     private volatile CachePolicy cachePolicy;
 
     /// Which other kernel object made it to be mapped, if one did; set before it can be reached.
@@ -49,12 +35,8 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
 
     VmObject(
             Machine machine, VmoFamily family, @Nullable VmObject parent, CachePolicy cachePolicy) {
-        super(machine.kernel(), ObjectType.VMO);
-        this.machine = machine;
-        this.family = family;
-        this.parent = parent;
+        super(machine, family, parent);
         this.cachePolicy = cachePolicy;
-        changeSignals(0, Signals.VMO_ZERO_CHILDREN);
     }
 
     // ---- making
@@ -70,7 +52,7 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
     ///   when the size wraps; INVALID_ARGS for TRAP_DIRTY, or for UNBOUNDED with a larger size than
     ///   an object can have; OUT_OF_RANGE for any other such size
     public static VmObject create(Machine machine, long sizeBytes, VmoOption... options) {
-        return PagedVmo.make(machine, sizeBytes, new CommitPolicy.Alloc(false), options);
+        return CreateOp.zeros(machine, sizeBytes, new CommitPolicy.Alloc(false), options);
     }
 
     /// Makes an object of zeros with a policy for its frames.
@@ -84,7 +66,7 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
     ///   populated
     public static VmObject create(
             Machine machine, long sizeBytes, CommitPolicy.Alloc policy, VmoOption... options) {
-        return PagedVmo.make(machine, sizeBytes, policy, options);
+        return CreateOp.zeros(machine, sizeBytes, policy, options);
     }
 
     /// Makes an object of physically consecutive frames that never move (clauses O-26 to O-28).
@@ -96,7 +78,7 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
     /// @throws ZxException INVALID_ARGS for size or alignment; OUT_OF_RANGE when the size is larger
     ///   than an object can be; NO_MEMORY when there is no such run
     public static VmObject createContiguous(Machine machine, long sizeBytes, int alignShift) {
-        return PagedVmo.makeContiguous(machine, sizeBytes, alignShift);
+        return CreateOp.contiguous(machine, sizeBytes, alignShift);
     }
 
     /// Makes an object over a fixed physical range, such as the registers of a device (clauses O-23
@@ -184,10 +166,10 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
                     koid(),
                     name(),
                     sizeBytes(),
-                    parent == null ? 0 : parent.koid(),
-                    children.size(),
-                    mappingCount,
-                    shareCountLocked(),
+                    parentKoid(),
+                    childCount(),
+                    ownMappings.count(),
+                    ownMappings.shareCount(),
                     typeFlags(),
                     cachePolicy,
                     cost.populatedBytes,
@@ -340,32 +322,7 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
     /// @throws ZxException INVALID_ARGS when unaligned or empty; OUT_OF_RANGE; UNAVAILABLE when a
     ///   page has as many pins as it can; NOT_FOUND when discarded; NO_MEMORY
     public final PinnedPages pin(long offset, long len) {
-        lock().lock();
-        try {
-            requireHeld();
-            if (!VmoMath.isAligned(offset | len) || len == 0) {
-                throw VmErrors.invalidArgs(
-                        "O-121",
-                        "offset="
-                                + VmoMath.hex(offset)
-                                + " len="
-                                + VmoMath.hex(len)
-                                + " are no whole pages");
-            }
-            requireInside("O-121", offset, len);
-            var pinned = new PinnedPages(this, offset, pinPages(offset, len));
-            pins++;
-            return pinned;
-        } finally {
-            lock().unlock();
-        }
-    }
-
-    /// Ends one [PinnedPages]; with the lock held.
-    final void unpin(long offset, long len) {
-        unpinPages(offset, len);
-        pins--;
-        destroyIfUnused();
+        return PinnedPages.pin(this, offset, len);
     }
 
     /// Pins whole pages inside the object, all or none.
@@ -459,9 +416,9 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
             String obstacle = null;
             if (hasPins()) {
                 obstacle = "has pinned pages";
-            } else if (mappingCount != 0) {
+            } else if (ownMappings.count() != 0) {
                 obstacle = "is mapped";
-            } else if (!children.isEmpty()) {
+            } else if (childCount() != 0) {
                 obstacle = "has children";
             } else if (isChild()) {
                 obstacle = "is a child";
@@ -487,11 +444,6 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
     abstract boolean isChild();
 
     // ---- the seam to mappings; all of it needs the lock
-
-    /// The lock of this object and all its relatives.
-    final ReentrantLock lock() {
-        return family.lock;
-    }
 
     /// Finds the page at an offset for an access.
     ///
@@ -533,27 +485,9 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
         return owner == null ? koid() : owner.koid();
     }
 
-    final void attachMapping(MappedRange range) {
-        requireHeld();
-        mappings().add(range, this, windowOffset());
-        mappingCount++;
-    }
-
-    final void detachMapping(MappedRange range) {
-        mappings().remove(range);
-        mappingCount--;
-        destroyIfUnused();
-    }
-
-    /// Changes which part a mapping shows.
-    final void reshapeMapping(MappedRange range, Runnable change) {
-        mappings().remove(range);
-        change.run();
-        mappings().add(range, this, windowOffset());
-    }
-
-    final boolean isAttached(MappedRange range) {
-        return mappings().contains(range);
+    /// The mappings that were made of this object.
+    final OwnMappings ownMappings() {
+        return ownMappings;
     }
 
     /// How many mappings of HIGH priority show its pages, its slices and references and what it is
@@ -574,7 +508,7 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
     final int mappingCount() {
         lock().lock();
         try {
-            return mappingCount;
+            return ownMappings.count();
         } finally {
             lock().unlock();
         }
@@ -584,100 +518,13 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
     final int shareCount() {
         lock().lock();
         try {
-            return shareCountLocked();
+            return ownMappings.shareCount();
         } finally {
             lock().unlock();
         }
-    }
-
-    private int shareCountLocked() {
-        if (mappingCount < 2) {
-            return 1;
-        }
-        Set<Object> spaces = java.util.Collections.newSetFromMap(new java.util.IdentityHashMap<>());
-        mappings()
-                .forEach(entry -> {
-                    if (entry.owner == this) {
-                        spaces.add(entry.range.addressSpace());
-                    }
-                });
-        return spaces.size();
-    }
-
-    // ---- life
-
-    /// Ends the maker's hold. Handles and mappings keep the object alive. Closing twice is
-    /// harmless.
-    @Override
-    public final void close() {
-        lock().lock();
-        try {
-            held = false;
-            destroyIfUnused();
-        } finally {
-            lock().unlock();
-        }
-    }
-
-    /// The last handle takes the maker's hold with it (clause O-5).
-    @Override
-    protected final void onZeroHandles() {
-        close();
-    }
-
-    /// Adds a child to this object; the caller holds the lock.
-    final void adopt(VmObject child) {
-        children.add(child);
-        changeSignals(Signals.VMO_ZERO_CHILDREN, 0);
-    }
-
-    /// Whether the contents can still be reached through this object.
-    final boolean isDestroyed() {
-        return destroyed;
-    }
-
-    /// Frees what this object alone has.
-    abstract void release();
-
-    /// Ends the object when nothing holds it; its children go to its parent (clause O-234).
-    private void destroyIfUnused() {
-        if (destroyed || held || mappingCount != 0 || pins != 0 || handleCount() != 0) {
-            return;
-        }
-        destroyed = true;
-        VmObject heir = parent;
-        for (VmObject child : List.copyOf(children)) {
-            child.parent = heir;
-            if (heir != null) {
-                heir.children.add(child);
-            }
-        }
-        children.clear();
-        if (heir != null) {
-            heir.children.remove(this);
-            if (heir.children.isEmpty()) {
-                heir.changeSignals(0, Signals.VMO_ZERO_CHILDREN);
-            }
-        }
-        parent = null;
-        release();
-        noteDestroyed();
     }
 
     // ---- checks that objects share
-
-    /// Refuses what comes after the end of the object: a page taken now would never be freed. Who
-    /// loses the race with the last close is told what a closed handle would tell (clause O-5).
-    final void requireHeld() {
-        if (destroyed) {
-            throw ZxException.of(
-                    ZxStatus.BAD_HANDLE,
-                    "O-5",
-                    "vmo",
-                    "koid " + koid(),
-                    "is gone: it was closed, and nothing else holds it");
-        }
-    }
 
     final void requireInside(String clause, long offset, long len) {
         if (!VmoMath.isInside(offset, len, sizeBytes())) {
@@ -689,10 +536,6 @@ public abstract sealed class VmObject extends KObjectBase implements AutoCloseab
                                     VmoMath.hex(len),
                                     VmoMath.hex(sizeBytes())));
         }
-    }
-
-    static ZxException noMemory(String clause, String what, PagingException cause) {
-        return VmErrors.of(cause, clause, what);
     }
 
     @Override

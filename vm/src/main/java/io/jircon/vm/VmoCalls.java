@@ -117,7 +117,7 @@ public final class VmoCalls {
                 unknown &= ~option.bit();
             }
         }
-        PagedVmo.requireSizeAndWritability(known, sizeBytes);
+        ChildOp.requireSizeAndWritability(known, sizeBytes);
         boolean resizable = known.contains(VmoChildOption.RESIZABLE);
         boolean needsResize = resizable && known.contains(VmoChildOption.REFERENCE);
         VmObject parent =

@@ -1,0 +1,149 @@
+package io.jircon.vm;
+
+import io.jircon.kobject.KObjectBase;
+import io.jircon.kobject.ObjectType;
+import io.jircon.kobject.Signals;
+import io.jircon.kobject.ZxException;
+import io.jircon.kobject.ZxStatus;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/// The life of a memory object: who holds it (clause O-5), and its parent and children (clauses
+/// O-230 to O-237). Guarded by the family's lock.
+abstract sealed class VmoLife extends KObjectBase implements AutoCloseable permits VmObject {
+    final Machine machine;
+    final VmoFamily family;
+
+    private @Nullable VmObject parent;
+    private final Set<VmObject> children = new LinkedHashSet<>();
+
+    /// Whether its maker, or a handle, holds it.
+    private boolean held = true;
+
+    /// How many mappings and pins hold it.
+    private int uses;
+
+    private boolean destroyed;
+
+    VmoLife(Machine machine, VmoFamily family, @Nullable VmObject parent) {
+        super(machine.kernel(), ObjectType.VMO);
+        this.machine = machine;
+        this.family = family;
+        this.parent = parent;
+        changeSignals(0, Signals.VMO_ZERO_CHILDREN);
+    }
+
+    /// The lock of this object and all its relatives.
+    final ReentrantLock lock() {
+        return family.lock;
+    }
+
+    // ---- relatives, with the lock held
+
+    /// Adds a child to this object.
+    final void adopt(VmObject child) {
+        children.add(child);
+        changeSignals(Signals.VMO_ZERO_CHILDREN, 0);
+    }
+
+    private void disown(VmoLife child) {
+        children.remove(child);
+        if (children.isEmpty()) {
+            changeSignals(0, Signals.VMO_ZERO_CHILDREN);
+        }
+    }
+
+    private void moveTo(@Nullable VmObject heir) {
+        parent = heir;
+        if (heir != null) {
+            heir.adopt((VmObject) this);
+        }
+    }
+
+    /// How many direct children there are, of every type.
+    final int childCount() {
+        return children.size();
+    }
+
+    /// The koid of the object it was made from, or of that one's parent when it is gone; 0 for a
+    /// root.
+    final long parentKoid() {
+        return parent == null ? 0 : parent.koid();
+    }
+
+    // ---- life
+
+    /// Ends the maker's hold. Handles and mappings keep the object alive. Closing twice is
+    /// harmless.
+    @Override
+    public final void close() {
+        lock().lock();
+        try {
+            held = false;
+            destroyIfUnused();
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    /// The last handle takes the maker's hold with it (clause O-5).
+    @Override
+    protected final void onZeroHandles() {
+        close();
+    }
+
+    /// A mapping or a pin holds the object from now on; with the lock held.
+    final void addUse() {
+        requireHeld();
+        uses++;
+    }
+
+    /// A mapping or a pin holds the object no longer; with the lock held.
+    final void removeUse() {
+        uses--;
+        destroyIfUnused();
+    }
+
+    /// Whether the contents can no longer be reached through this object.
+    final boolean isDestroyed() {
+        return destroyed;
+    }
+
+    /// Refuses what comes after the end of the object: a page taken now would never be freed. Who
+    /// loses the race with the last close is told what a closed handle would tell (clause O-5).
+    final void requireHeld() {
+        if (destroyed) {
+            throw ZxException.of(
+                    ZxStatus.BAD_HANDLE,
+                    "O-5",
+                    "vmo",
+                    "koid " + koid(),
+                    "is gone: it was closed, and nothing else holds it");
+        }
+    }
+
+    /// Frees what this object alone has.
+    abstract void release();
+
+    /// Ends the object when nothing holds it; its children go to its parent (clause O-234).
+    private void destroyIfUnused() {
+        if (destroyed || held || uses != 0 || handleCount() != 0) {
+            return;
+        }
+        destroyed = true;
+        VmObject heir = parent;
+        for (VmObject child : List.copyOf(children)) {
+            ((VmoLife) child).moveTo(heir);
+        }
+        children.clear();
+        if (heir != null) {
+            ((VmoLife) heir).disown(this);
+        }
+        parent = null;
+        release();
+        noteDestroyed();
+    }
+}
