@@ -253,30 +253,36 @@ public final class HandleTable {
                 throw badHandle(value);
             }
             requireRights(value, handle, Rights.DUPLICATE);
-            int kept = requireSubset("K-57", handle, rights);
+            if (!isSubset(handle, rights)) {
+                throw noSubset("K-57", handle, rights);
+            }
             kernel.takeHandle();
             // The source is in the table, so the count cannot be 0 here.
             handle.object().addHandle();
-            return placeLocked(new Handle(handle.object(), kept));
+            return placeLocked(new Handle(handle.object(), kept(handle, rights)));
         }
     }
 
-    private static int requireSubset(String clause, Handle handle, int rights) {
-        int wanted = rights == Rights.SAME_RIGHTS ? handle.rights() : rights;
-        if (!Rights.contains(handle.rights(), wanted)) {
-            throw ZxException.of(
-                    ZxStatus.INVALID_ARGS,
-                    clause,
-                    "rights",
-                    Rights.toString(rights),
-                    "is no subset of the handle's rights " + Rights.toString(handle.rights()));
-        }
-        return wanted;
+    private static boolean isSubset(Handle handle, int rights) {
+        return Rights.contains(handle.rights(), kept(handle, rights));
     }
 
-    /// Puts a handle with other rights in the place of one (clauses K-58, K-59). The old value is
-    /// invalid afterwards, also when the rights are refused; the object never sees its count at
-    /// zero when they are not.
+    private static int kept(Handle handle, int rights) {
+        return rights == Rights.SAME_RIGHTS ? handle.rights() : rights;
+    }
+
+    private static ZxException noSubset(String clause, Handle handle, int rights) {
+        return ZxException.of(
+                ZxStatus.INVALID_ARGS,
+                clause,
+                "rights",
+                Rights.toString(rights),
+                "is no subset of the handle's rights " + Rights.toString(handle.rights()));
+    }
+
+    /// Puts a handle with other rights in the place of one, in one step (clauses K-58, K-59). The
+    /// old value is invalid afterwards, also when the rights are refused; the object never sees its
+    /// count at zero when they are not.
     ///
     /// @param value the handle; needs no right
     /// @param rights a subset of its rights, or SAME_RIGHTS
@@ -285,21 +291,24 @@ public final class HandleTable {
     ///   handle is closed
     public int replace(int value, int rights) {
         Handle old;
+        int replacement;
         synchronized (lock) {
             old = removeLocked(value);
+            if (old == null) {
+                throw badHandle(value);
+            }
+            // One step: who counts or looks finds the old handle or the new one.
+            replacement =
+                    isSubset(old, rights)
+                            ? placeLocked(new Handle(old.object(), kept(old, rights)))
+                            : INVALID;
         }
-        if (old == null) {
-            throw badHandle(value);
-        }
-        int kept;
-        try {
-            kept = requireSubset("K-58", old, rights);
-        } catch (ZxException refused) {
+        if (replacement == INVALID) {
             drop(old);
-            throw refused;
+            throw noSubset("K-58", old, rights);
         }
         old.endWaits();
-        return place(new Handle(old.object(), kept));
+        return replacement;
     }
 
     /// Closes a handle (clauses K-60, K-61, K-63): when this returns, every effect of it has
@@ -341,7 +350,8 @@ public final class HandleTable {
     }
 
     /// Moves a handle into another table of the same kernel: there it has a new value and the same
-    /// rights (clause K-64). Waits through it end (clause K-65).
+    /// rights (clause K-64). In between it is in neither, as in a message that is under way. Waits
+    /// through it end (clause K-65).
     ///
     /// @param value the handle; needs TRANSFER
     /// @param target where it goes

@@ -18,8 +18,9 @@ import org.jetbrains.lincheck.datastructures.Validate;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/// Closing, duplicating and using handles: a value is alive until one thread, and no second one,
-/// closes it. What takes two steps by its contract, replacing and moving a handle, is not here.
+/// Closing, duplicating, replacing and using handles: a value is alive until one thread, and no
+/// second one, closes it. Moving a handle to another table takes two steps, as a message does, and
+/// is not here.
 @Param(name = "value", gen = IntGen.class, conf = "0:5")
 public final class HandleTableLincheckTest {
     private static final int RIGHTS = ObjectType.EVENT.defaultRights();
@@ -68,6 +69,17 @@ public final class HandleTableLincheckTest {
     }
 
     @Operation
+    public String replace(@Param(name = "value") int value) {
+        return outcome(() -> table.replace(VALUES.get(value), Rights.SAME_RIGHTS));
+    }
+
+    /// The source goes, and nothing comes in its place.
+    @Operation
+    public String replaceWithTooMuch(@Param(name = "value") int value) {
+        return outcome(() -> table.replace(VALUES.get(value), Rights.RESIZE));
+    }
+
+    @Operation
     public String close(@Param(name = "value") int value) {
         return status(() -> table.close(VALUES.get(value)));
     }
@@ -110,6 +122,7 @@ public final class HandleTableLincheckTest {
 
     @Test
     @Tag("K-54")
+    @Tag("K-58")
     @Tag("K-60")
     void threadsSeeOneTable() {
         Linearizability.stress(HandleTableLincheckTest.class, 3, 4);
@@ -117,6 +130,7 @@ public final class HandleTableLincheckTest {
 
     @Test
     @Tag("K-54")
+    @Tag("K-58")
     @Tag("K-60")
     void threadsSeeOneTableWhereverTheyAreStopped() {
         Linearizability.modelCheck(HandleTableLincheckTest.class, 2, 3);
