@@ -1,5 +1,7 @@
 package io.jircon.hal;
 
+import org.jspecify.annotations.Nullable;
+
 /// One address space's page table: which frame each page shows, and with what rights.
 ///
 /// Addresses and sizes are unsigned 64-bit byte counts. Every operation is atomic for the others on
@@ -185,6 +187,16 @@ public interface PageTableTrait extends AutoCloseable {
     /// @param access what for
     /// @return the steps and the outcome
     PageWalk explain(long vaddr, AccessKind access);
+
+    /// Says who resolves this table's page faults. A machine that can hold an access until its
+    /// fault is resolved then does so. It need not, and most cannot: whoever makes an access has to
+    /// expect that it ends in a fault, to resolve that and to try again.
+    ///
+    /// Costs nothing where accesses are not held. Closing the table forgets the handler.
+    ///
+    /// @param handler called for each access that is held; null ends accesses with their fault
+    /// @throws PagingException BAD_STATE when the table is closed, where accesses are held
+    default void setFaultHandler(@Nullable FaultHandler handler) {}
 
     /// How many frames the tables themselves take, the root included; 0 where the HAL keeps no
     /// table in memory.

@@ -116,6 +116,8 @@ public final class VmAddressRegion extends KObjectBase {
         var aspace = new VmAspace(machine, kind, table);
         var root = new VmAddressRegion(aspace, null, "root", first, last, ROOT_FLAGS);
         aspace.setRoot(root);
+        table.setFaultHandler(
+                (vaddr, access) -> root.handlePageFault(vaddr, access) == ZxStatus.OK);
         return root;
     }
 

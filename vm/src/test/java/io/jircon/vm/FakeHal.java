@@ -4,6 +4,7 @@ import io.jircon.hal.AccessKind;
 import io.jircon.hal.AddressSpaceKind;
 import io.jircon.hal.BuddyFrameAllocator;
 import io.jircon.hal.FaultCause;
+import io.jircon.hal.FaultHandler;
 import io.jircon.hal.FrameAllocator;
 import io.jircon.hal.Hal;
 import io.jircon.hal.HugePages;
@@ -42,6 +43,9 @@ final class FakeHal implements Hal {
 
     /// Runs at the end of the next removal of a range, once, without the table's lock.
     volatile @Nullable Runnable afterUnmapRange;
+
+    /// The fault handler of the table that got one last.
+    volatile @Nullable FaultHandler faultHandler;
 
     FakeHal() {
         this(UnaryOperator.identity());

@@ -15,10 +15,14 @@ import static io.jircon.vm.VmarFixture.SPECIFIC;
 import static io.jircon.vm.VmarFixture.child;
 import static io.jircon.vm.VmarFixture.mapAt;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.jircon.hal.AccessKind;
+import io.jircon.hal.FaultHandler;
 import io.jircon.hal.MmuFlags;
+import java.util.Objects;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -317,5 +321,23 @@ class VmarFaultTest {
         long at = root.map(RW.with(SPECIFIC), 0, vmo, 0, PAGE);
         root.destroyAddressSpace();
         assertEquals(NOT_FOUND, root.handlePageFault(at, EXECUTE));
+    }
+
+    /// Where the machine holds an access for as long as its fault takes.
+    @Test
+    @Tag("V-195")
+    @Tag("V-206")
+    void thePageTableAsksTheAddressSpaceToResolveItsFaults() {
+        var fake = new FakeHal();
+        try (var held = new VmarFixture(fake)) {
+            FaultHandler handler = Objects.requireNonNull(fake.faultHandler);
+            long at = held.root.map(R.with(SPECIFIC), 16 * PAGE, held.vmo(2), 0, PAGE);
+            assertTrue(handler.resolve(at + 8, READ));
+            assertEquals(
+                    MmuFlags.R.bits() | MmuFlags.USER_BIT,
+                    held.root.pageTable().query(at).flags().bits());
+            assertFalse(handler.resolve(at + 8, WRITE));
+            assertFalse(handler.resolve(at + PAGE, READ));
+        }
     }
 }

@@ -1,6 +1,7 @@
 package io.jircon.testkit.broken;
 
 import io.jircon.hal.AccessKind;
+import io.jircon.hal.FaultHandler;
 import io.jircon.hal.HugePages;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.OnExisting;
@@ -11,6 +12,7 @@ import io.jircon.hal.PageWalk;
 import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
 import io.jircon.hal.WalkResult;
+import org.jspecify.annotations.Nullable;
 
 /// A page table of a [BrokenHal].
 final class BrokenTable implements PageTableTrait {
@@ -216,6 +218,11 @@ final class BrokenTable implements PageTableTrait {
     @Override
     public PageWalk explain(long vaddr, AccessKind access) {
         return inner.explain(vaddr, access);
+    }
+
+    @Override
+    public void setFaultHandler(@Nullable FaultHandler handler) {
+        inner.setFaultHandler(handler);
     }
 
     @Override
