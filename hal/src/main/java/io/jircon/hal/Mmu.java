@@ -7,7 +7,9 @@ import java.lang.foreign.MemorySegment;
 /// thread at a time.
 ///
 /// A transfer stops at the first byte that cannot be accessed; the bytes before it have been moved.
-/// Nothing is thrown and nothing is allocated for a fault.
+/// Nothing is thrown and nothing is allocated for a fault. A page table that is closed when a
+/// transfer has moved bytes through it already is a fault too, NOT_PRESENT, so that the caller
+/// learns how many.
 public interface Mmu extends AutoCloseable {
     /// Makes a page table the one that accesses go through.
     ///

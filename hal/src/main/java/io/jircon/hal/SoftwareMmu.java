@@ -200,7 +200,7 @@ final class SoftwareMmu implements Mmu {
             long at = vaddr + moved;
             long inPage = at & (PageSize.BASE_BYTES - 1);
             long chunk = Math.min(length - moved, PageSize.BASE_BYTES - inPage);
-            if (!movePage(access, at, buffer, bufferOffset + moved, chunk)) {
+            if (!movePage(access, at, buffer, bufferOffset + moved, chunk, moved)) {
                 break;
             }
             moved += chunk;
@@ -209,9 +209,21 @@ final class SoftwareMmu implements Mmu {
     }
 
     /// Moves bytes that lie in one base page; false on a fault.
+    ///
+    /// @param before how many bytes of the same transfer were moved
     private boolean movePage(
-            AccessKind access, long vaddr, MemorySegment buffer, long bufferOffset, long length) {
+            AccessKind access,
+            long vaddr,
+            MemorySegment buffer,
+            long bufferOffset,
+            long length,
+            long before) {
         synchronized (lock) {
+            if (before != 0 && active == null) {
+                // An exception would not say how far the transfer came.
+                accesses++;
+                return faultLocked(vaddr, access, FaultCause.NOT_PRESENT);
+            }
             PageTableTrait table = tableLocked();
             if (length == 0) {
                 return true;

@@ -210,6 +210,20 @@ class SoftwareMmuTest {
         assertThrows(IndexOutOfBoundsException.class, () -> mmu.load(VA, buffer, 3 * PAGE - 1, 2));
     }
 
+    @Test
+    void aTableClosedDuringATransferIsAFaultBehindTheBytesThatWereMoved() {
+        table.map(VA, BASE, PageSize.SIZE_4K, MmuFlags.RW);
+        table.map(VA + PAGE, BASE + PAGE, PageSize.SIZE_4K, MmuFlags.RW);
+        machine.inWalk = table::close;
+        buffer.fill((byte) 7);
+        assertEquals(PAGE - 8, mmu.store(VA + 8, buffer, 0, 2 * PAGE));
+        assertEquals(
+                new PageFault(VA + PAGE, AccessKind.WRITE, FaultCause.NOT_PRESENT), mmu.fault());
+        assertEquals(0, machine.memory().readLong(BASE + PAGE));
+        assertEquals(new MmuStats(2, 0, 1, 1, 1, 1), mmu.stats());
+        assertBadState(() -> mmu.store(VA + PAGE, buffer, 0, 1));
+    }
+
     private long loadLong(long vaddr) {
         assertEquals(8, mmu.load(vaddr, buffer, 0, 8));
         return buffer.get(ValueLayout.JAVA_LONG_UNALIGNED, 0);

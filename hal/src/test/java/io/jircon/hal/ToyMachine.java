@@ -16,6 +16,9 @@ final class ToyMachine extends SimulatedMachine {
 
     boolean failsToMakeTables;
 
+    /// Runs in the next walk, once.
+    @Nullable Runnable inWalk;
+
     ToyMachine(HalConfig config) {
         this(config, 3);
     }
@@ -100,6 +103,11 @@ final class ToyMachine extends SimulatedMachine {
 
         @Override
         public boolean hardwareWalk(long vaddr, AccessKind access, WalkResult result) {
+            Runnable hook = inWalk;
+            inWalk = null;
+            if (hook != null) {
+                hook.run();
+            }
             result.entriesRead = 1;
             PageMapping leaf = findOrNull(vaddr);
             result.cause = leaf == null ? FaultCause.NOT_PRESENT : FaultCause.PERMISSION;

@@ -15,9 +15,14 @@ import io.jircon.hal.PageFault;
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PageTableTrait;
 import io.jircon.hal.PagingError;
+import io.jircon.hal.PagingException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -300,6 +305,53 @@ abstract class HalMmuRules extends HalRangeRules {
         assertRefused(PagingError.BAD_STATE, () -> fresh.activate(shortLived));
         fresh.activate(table);
         assertEquals(0, loadWord(fresh, seam));
+    }
+
+    /// If it fails: a transfer that loses its table on the way must end as at a fault and say how
+    /// many bytes it moved; one that moved none must be refused.
+    @Test
+    void required_tableClosedDuringATransferEndsItWithWhatItMoved() throws Exception {
+        long paddr = frame();
+        hal.memory().slice(paddr, PAGE).fill((byte) -1);
+        for (int round = 0; round < 20; round++) {
+            PageTableTrait shortLived = newTable(AddressSpaceKind.USER);
+            long at = seamOf(shortLived);
+            for (int page = 0; page < 256; page++) {
+                shortLived.map(at + page * PAGE, paddr, PageSize.SIZE_4K, MmuFlags.RW);
+            }
+            Mmu reader = newMmu();
+            reader.activate(shortLived);
+            var begun = new CountDownLatch(1);
+            try (ExecutorService thread = Executors.newSingleThreadExecutor()) {
+                Future<?> reading = thread.submit(() -> loadUntilClosed(reader, at, begun));
+                begun.await();
+                shortLived.close();
+                reading.get();
+            }
+            reader.close();
+        }
+    }
+
+    private static void loadUntilClosed(Mmu by, long at, CountDownLatch begun) {
+        MemorySegment target = MemorySegment.ofArray(new byte[256 * (int) PAGE]);
+        MemorySegment expected = MemorySegment.ofArray(new byte[256 * (int) PAGE]);
+        long moved = target.byteSize();
+        while (moved == target.byteSize()) {
+            target.fill((byte) 0);
+            try {
+                moved = by.load(at, target, 0, target.byteSize());
+            } catch (PagingException refused) {
+                assertEquals(PagingError.BAD_STATE, refused.error());
+                moved = 0;
+            }
+            begun.countDown();
+        }
+        expected.asSlice(0, moved).fill((byte) -1);
+        assertEquals(-1, expected.mismatch(target), "bytes other than the " + moved + " moved");
+        if (moved != 0) {
+            assertEquals(
+                    new PageFault(at + moved, AccessKind.READ, FaultCause.NOT_PRESENT), by.fault());
+        }
     }
 
     /// If it fails: a caller's buffer is checked like any Java array's, before anything moves.

@@ -3,9 +3,14 @@ package io.jircon.vm;
 import static io.jircon.vm.VmoMath.hex;
 
 import io.jircon.hal.AccessKind;
+import io.jircon.hal.AccessWidth;
+import io.jircon.hal.AtomicAccess;
+import io.jircon.hal.AtomicUpdate;
 import io.jircon.hal.FaultCause;
 import io.jircon.hal.Mmu;
 import io.jircon.hal.MmuStats;
+import io.jircon.hal.PagingError;
+import io.jircon.hal.PagingException;
 import io.jircon.kobject.ZxException;
 import io.jircon.kobject.ZxStatus;
 import java.lang.foreign.MemorySegment;
@@ -19,7 +24,8 @@ import java.util.Objects;
 ///
 /// Permissions, copy-on-write and memory that comes with its first use all work as they do for the
 /// program. Serves one thread at a time, as the processor does; another thread takes another
-/// instance. Words are little-endian and need no alignment.
+/// instance. Words are little-endian; they need no alignment and are not one step for others,
+/// except for the atomic ones, which are aligned.
 public final class UserMemory implements AutoCloseable {
     /// How often an access is tried again at one address without moving a byte. Another thread may
     /// take the page away between the fault and the next try, but not for ever.
@@ -35,7 +41,9 @@ public final class UserMemory implements AutoCloseable {
     private final VmAddressRegion root;
     private final Mmu mmu;
     private final MemorySegment word = MemorySegment.ofArray(new byte[Long.BYTES]);
+    private final AtomicAccess atomic = new AtomicAccess();
     private ZxStatus status = ZxStatus.OK;
+    private long refusedAt;
     private long faultsResolved;
 
     /// Puts a processor into an address space.
@@ -65,25 +73,30 @@ public final class UserMemory implements AutoCloseable {
             AccessKind access, long vaddr, MemorySegment buffer, long offset, long length) {
         Objects.checkFromIndexSize(offset, length, buffer.byteSize());
         if (length != 0 && VmoMath.sumWraps(vaddr, length - 1)) {
-            status = ZxStatus.OUT_OF_RANGE;
+            stop(ZxStatus.OUT_OF_RANGE, vaddr);
+            return 0;
+        }
+        if (!root.isAlive()) {
+            stop(ZxStatus.BAD_STATE, vaddr);
             return 0;
         }
         long done = 0;
         int tries = 0;
         while (true) {
-            if (!root.isAlive()) {
-                status = ZxStatus.BAD_STATE;
+            long moved;
+            try {
+                moved = move(access, vaddr + done, buffer, offset + done, length - done);
+            } catch (PagingException e) {
+                stop(statusOf(e), vaddr + done);
                 return done;
             }
-            long moved = move(access, vaddr + done, buffer, offset + done, length - done);
             done += moved;
             if (done == length) {
                 status = ZxStatus.OK;
                 return done;
             }
             tries = moved == 0 ? tries + 1 : 1;
-            status = resolve(tries);
-            if (status != ZxStatus.OK) {
+            if (!resolve(tries)) {
                 return done;
             }
         }
@@ -110,38 +123,58 @@ public final class UserMemory implements AutoCloseable {
         };
     }
 
-    private ZxStatus resolve(int tries) {
+    /// Takes the last fault to the address space.
+    ///
+    /// @return whether the access can be tried again; else it has stopped
+    private boolean resolve(int tries) {
         FaultCause cause = mmu.faultCause();
-        ZxStatus resolved = root.handlePageFault(mmu.faultAddress(), mmu.faultAccess());
+        long vaddr = mmu.faultAddress();
+        ZxStatus resolved = root.handlePageFault(vaddr, mmu.faultAccess());
         if (resolved != ZxStatus.OK) {
-            return resolved;
+            return stop(root.isAlive() ? resolved : ZxStatus.BAD_STATE, vaddr);
         }
         // The entry is right, but what it names is not there, or the machine does not let it pass.
         if (tries > 1 && (cause == FaultCause.EXTERNAL || cause == FaultCause.MISCONFIGURED)) {
-            return ZxStatus.IO;
+            return stop(ZxStatus.IO, vaddr);
         }
         if (tries >= MAX_TRIES) {
-            return ZxStatus.UNAVAILABLE;
+            return stop(ZxStatus.UNAVAILABLE, vaddr);
         }
         faultsResolved++;
-        return ZxStatus.OK;
+        return true;
     }
 
-    /// Why the last transfer stopped.
+    private boolean stop(ZxStatus why, long where) {
+        status = why;
+        refusedAt = where;
+        return false;
+    }
+
+    /// What the processor's refusal to try at all means: without its page table the address space
+    /// is gone. All else is a failure of the machine.
+    private static ZxStatus statusOf(PagingException e) {
+        if (e.error() != PagingError.BAD_STATE) {
+            throw e;
+        }
+        return ZxStatus.BAD_STATE;
+    }
+
+    /// Why the last access stopped.
     ///
     /// @return OK when it did not; what [VmAddressRegion#handlePageFault(long, AccessKind)]
     ///   answered; IO when the address names no memory; UNAVAILABLE when the page was taken away
-    ///   again and again; BAD_STATE when the address space is gone; OUT_OF_RANGE when the range
-    ///   passes 2^64, and then nothing was moved
+    ///   again and again; BAD_STATE when the address space or this processor is gone, also when
+    ///   that happened on the way; OUT_OF_RANGE when the range passes 2^64, and INVALID_ARGS when
+    ///   an atomic word is not aligned, and then nothing was moved
     public ZxStatus status() {
         return status;
     }
 
-    /// Where the last fault was.
+    /// Where the last access that stopped did so.
     ///
-    /// @return the address of the first byte that could not be accessed
+    /// @return the address of the first byte that could not be accessed; 0 when none stopped
     public long refusedAt() {
-        return mmu.faultAddress();
+        return refusedAt;
     }
 
     /// How many faults the address space resolved.
@@ -307,6 +340,99 @@ public final class UserMemory implements AutoCloseable {
     public void writeLong(long vaddr, long value) {
         word.set(LONG, 0, value);
         transferAll(AccessKind.WRITE, vaddr, word, Long.BYTES);
+    }
+
+    // ---- atomic words
+
+    /// Carries out an atomic act on an aligned word, without an exception and without garbage. The
+    /// act is one step for all threads and all address spaces that show the word; faults are
+    /// resolved as for any other access. All acts but a load need a page that can be written.
+    ///
+    /// @param vaddr virtual address of the word, unsigned, a multiple of its width
+    /// @param access what to do; holds the word that was there when this returns OK
+    /// @return [#status()]: OK when it was done, else why nothing was
+    public ZxStatus atomic(long vaddr, AtomicAccess access) {
+        if (!access.isAligned(vaddr)) {
+            stop(ZxStatus.INVALID_ARGS, vaddr);
+            return status;
+        }
+        int tries = 0;
+        try {
+            while (!mmu.atomic(vaddr, access)) {
+                if (!resolve(++tries)) {
+                    return status;
+                }
+            }
+            status = ZxStatus.OK;
+        } catch (PagingException e) {
+            stop(statusOf(e), vaddr);
+        }
+        return status;
+    }
+
+    private long atomicOrThrow(long vaddr, AtomicAccess access) {
+        if (atomic(vaddr, access) != ZxStatus.OK) {
+            throw new ZxException(
+                    status,
+                    "A-156",
+                    "atomic "
+                            + access.kind()
+                            + " of vaddr="
+                            + hex(vaddr)
+                            + " width="
+                            + access.width()
+                            + (access.isAligned(vaddr) ? "" : " is not a multiple of the width"));
+        }
+        return access.before();
+    }
+
+    /// Loads an aligned word with acquire semantics.
+    ///
+    /// @param vaddr virtual address, unsigned, a multiple of the width
+    /// @param width DWORD or QWORD
+    /// @return the word; of a DWORD the low 4 bytes, the others 0
+    /// @throws ZxException as [#status()]
+    /// @throws IllegalArgumentException for another width
+    public long loadAcquire(long vaddr, AccessWidth width) {
+        return atomicOrThrow(vaddr, atomic.load(width));
+    }
+
+    /// Stores an aligned word with release semantics.
+    ///
+    /// @param vaddr virtual address, unsigned, a multiple of the width
+    /// @param width DWORD or QWORD
+    /// @param value the word; of a DWORD the low 4 bytes
+    /// @throws ZxException as [#status()]
+    /// @throws IllegalArgumentException for another width
+    public void storeRelease(long vaddr, AccessWidth width, long value) {
+        atomicOrThrow(vaddr, atomic.store(width, value));
+    }
+
+    /// Changes an aligned word in one step.
+    ///
+    /// @param vaddr virtual address, unsigned, a multiple of the width
+    /// @param width DWORD or QWORD
+    /// @param update what becomes of the word
+    /// @param operand of a DWORD the low 4 bytes
+    /// @return the word before; of a DWORD the low 4 bytes, the others 0
+    /// @throws ZxException as [#status()]
+    /// @throws IllegalArgumentException for another width
+    public long getAndUpdate(long vaddr, AccessWidth width, AtomicUpdate update, long operand) {
+        return atomicOrThrow(vaddr, atomic.update(update, width, operand));
+    }
+
+    /// Stores an aligned word if it is as expected, in one step.
+    ///
+    /// @param vaddr virtual address, unsigned, a multiple of the width
+    /// @param width DWORD or QWORD
+    /// @param expected what the word must be; of a DWORD the low 4 bytes
+    /// @param value the new word; of a DWORD the low 4 bytes
+    /// @return the word before, which is the expected one when the new one was stored; of a DWORD
+    ///   the low 4 bytes, the others 0
+    /// @throws ZxException as [#status()]
+    /// @throws IllegalArgumentException for another width
+    public long compareAndExchange(long vaddr, AccessWidth width, long expected, long value) {
+        return atomicOrThrow(vaddr, atomic.compareAndExchange(width, expected, value));
     }
 
     /// Gives up the processor. Closing twice is harmless.

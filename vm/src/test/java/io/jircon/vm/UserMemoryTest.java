@@ -1,24 +1,37 @@
 package io.jircon.vm;
 
+import static io.jircon.hal.AccessWidth.DWORD;
+import static io.jircon.hal.AccessWidth.QWORD;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.mockito.AdditionalAnswers.delegatesTo;
 import static org.mockito.ArgumentMatchers.any;
 import static org.mockito.ArgumentMatchers.anyLong;
+import static org.mockito.Mockito.doAnswer;
 import static org.mockito.Mockito.mock;
 import static org.mockito.Mockito.times;
 import static org.mockito.Mockito.verify;
 import static org.mockito.Mockito.when;
 
 import io.jircon.hal.AccessKind;
+import io.jircon.hal.AccessWidth;
+import io.jircon.hal.AtomicAccess;
+import io.jircon.hal.AtomicUpdate;
 import io.jircon.hal.FaultCause;
 import io.jircon.hal.Mmu;
 import io.jircon.kobject.ZxException;
 import io.jircon.kobject.ZxStatus;
 import java.lang.foreign.MemorySegment;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 
 class UserMemoryTest {
     private static final long PAGE = VmarFixture.PAGE;
@@ -102,6 +115,207 @@ class UserMemoryTest {
     }
 
     @Test
+    @Tag("V-31")
+    void closedProcessorIsBadState() {
+        long at = vm.root.map(VmarFixture.RW, 0, vm.vmo(1), 0, PAGE);
+        var there = new UserMemory(vm.root, vm.hal.newMmu());
+        there.close();
+        refused(ZxStatus.BAD_STATE, () -> there.readByte(at));
+        refused(ZxStatus.BAD_STATE, () -> there.loadAcquire(at, AccessWidth.DWORD));
+        assertEquals(at, there.refusedAt());
+    }
+
+    /// The processor as it is when the table goes between the look whether the space lives and the
+    /// access itself.
+    @Test
+    @Tag("V-31")
+    void spaceThatDiesBeforeTheFirstByteIsBadState() {
+        VmAddressRegion other = VmAddressRegion.newRoot(vm.machine);
+        Mmu inner = vm.hal.newMmu();
+        Mmu late = mock(Mmu.class, delegatesTo(inner));
+        doAnswer(
+                        call -> {
+                            other.destroyAddressSpace();
+                            return inner.load(0x20_0000, call.getArgument(1), 0, 8);
+                        })
+                .when(late)
+                .load(anyLong(), any(), anyLong(), anyLong());
+        try (var there = new UserMemory(other, late)) {
+            assertEquals(
+                    0,
+                    there.transfer(
+                            AccessKind.READ, 0x20_0000, MemorySegment.ofArray(new byte[8]), 0, 8));
+            assertEquals(ZxStatus.BAD_STATE, there.status());
+            assertEquals(0x20_0000, there.refusedAt());
+        }
+    }
+
+    /// Whenever the address space dies, a transfer has moved as many bytes as it says.
+    @Test
+    @Tag("V-31")
+    @Tag("A-154")
+    void spaceThatDiesDuringATransferIsBadStateBehindTheBytesThatWereMoved() throws Exception {
+        int pages = 256;
+        VmObject vmo = vm.vmo(pages);
+        for (int page = 0; page < pages; page++) {
+            vmo.write(page * PAGE + PAGE / 2, new byte[] {1});
+        }
+        MemorySegment all = MemorySegment.ofArray(vmo.read(0, pages * (int) PAGE));
+        for (int round = 0; round < 20; round++) {
+            VmAddressRegion other = VmAddressRegion.newRoot(vm.machine);
+            long at = other.map(VmarFixture.R, 0, vmo, 0, pages * PAGE);
+            var begun = new CountDownLatch(1);
+            try (ExecutorService thread = Executors.newSingleThreadExecutor()) {
+                Future<?> reading =
+                        thread.submit(() -> {
+                            try (var there = new UserMemory(other, vm.hal.newMmu())) {
+                                readUntilDead(there, at, all, begun);
+                            }
+                        });
+                begun.await();
+                other.destroyAddressSpace();
+                reading.get();
+            }
+        }
+    }
+
+    private static void readUntilDead(
+            UserMemory there, long at, MemorySegment all, CountDownLatch begun) {
+        MemorySegment target = MemorySegment.ofArray(new byte[(int) all.byteSize()]);
+        long length = all.byteSize();
+        long moved = length;
+        while (moved == length) {
+            target.fill((byte) 0x55);
+            moved = there.transfer(AccessKind.READ, at, target, 0, length);
+            begun.countDown();
+        }
+        assertEquals(ZxStatus.BAD_STATE, there.status());
+        assertEquals(at + moved, there.refusedAt());
+        assertEquals(-1, all.asSlice(0, moved).mismatch(target.asSlice(0, moved)));
+        MemorySegment rest = MemorySegment.ofArray(new byte[(int) (length - moved)]);
+        rest.fill((byte) 0x55);
+        assertEquals(-1, rest.mismatch(target.asSlice(moved)), "bytes behind those that moved");
+    }
+
+    // ---- atomic words
+
+    @Test
+    @Tag("A-156")
+    void atomicActsFaultPagesInAndAnswerTheWordBefore() {
+        VmObject vmo = vm.vmo(2);
+        long at = vm.root.map(VmarFixture.RW, 0, vmo, 0, 2 * PAGE) + PAGE - 8;
+        assertEquals(0, memory.getAndUpdate(at, QWORD, AtomicUpdate.ADD, -2));
+        assertEquals(1, memory.faultsResolved());
+        assertEquals(-2, memory.loadAcquire(at, QWORD));
+        assertEquals(0xffff_fffeL, memory.loadAcquire(at, DWORD));
+        assertEquals(0xffff_ffffL, memory.getAndUpdate(at + 4, DWORD, AtomicUpdate.XOR, 0xf0));
+        assertEquals(0xffff_ff0f_ffff_fffeL, memory.readLong(at));
+        assertEquals(0xffff_ff0f_ffff_fffeL, memory.getAndUpdate(at, QWORD, AtomicUpdate.AND, 6));
+        assertEquals(6, memory.getAndUpdate(at, QWORD, AtomicUpdate.OR, 1));
+        assertEquals(7, memory.getAndUpdate(at, QWORD, AtomicUpdate.SET, 40));
+        assertEquals(40, memory.compareAndExchange(at, QWORD, 41, 1));
+        assertEquals(40, memory.compareAndExchange(at, QWORD, 40, 42));
+        memory.storeRelease(at + 4, DWORD, 7L << 32 | 9);
+        assertEquals(9L << 32 | 42, memory.readLong(at));
+        assertEquals(0, memory.loadAcquire(at + 8, QWORD));
+        assertEquals(ZxStatus.OK, memory.status());
+    }
+
+    @Test
+    @Tag("A-156")
+    void unalignedAtomicWordIsInvalidArgsWhateverIsThere() {
+        long at = vm.root.map(VmarFixture.RW, 0, vm.vmo(1), 0, PAGE);
+        for (long off : new long[] {1, 2, 4, 7, PAGE - 4, PAGE + 4}) {
+            ZxException e =
+                    refused(ZxStatus.INVALID_ARGS, () -> memory.loadAcquire(at + off, QWORD));
+            assertEquals(
+                    "INVALID_ARGS (-10, A-156): atomic READ of vaddr=0x"
+                            + Long.toHexString(at + off)
+                            + " width=QWORD is not a multiple of the width",
+                    e.getMessage());
+            assertEquals(at + off, memory.refusedAt());
+        }
+        refused(ZxStatus.INVALID_ARGS, () -> memory.storeRelease(at + 2, DWORD, 1));
+        refused(
+                ZxStatus.INVALID_ARGS,
+                () -> memory.getAndUpdate(at + 1, DWORD, AtomicUpdate.ADD, 1));
+        refused(ZxStatus.INVALID_ARGS, () -> memory.compareAndExchange(-7, QWORD, 0, 1));
+        assertEquals(0, memory.faultsResolved());
+        assertThrows(
+                IllegalArgumentException.class, () -> memory.loadAcquire(at, AccessWidth.WORD));
+        assertEquals(0, memory.readLong(at));
+    }
+
+    @Test
+    @Tag("A-156")
+    @Tag("V-196")
+    void atomicActsHaveTheRightsOfTheMapping() {
+        VmObject vmo = vm.vmo(1);
+        long at = vm.root.map(VmarFixture.R, 0, vmo, 0, 3 * PAGE);
+        assertEquals(0, memory.loadAcquire(at, QWORD));
+        refused(ZxStatus.ACCESS_DENIED, () -> memory.storeRelease(at + 8, QWORD, 1));
+        assertEquals(at + 8, memory.refusedAt());
+        refused(ZxStatus.ACCESS_DENIED, () -> memory.compareAndExchange(at, QWORD, 1, 1));
+        refused(ZxStatus.OUT_OF_RANGE, () -> memory.loadAcquire(at + PAGE, QWORD));
+        refused(ZxStatus.NOT_FOUND, () -> memory.loadAcquire(at + 3 * PAGE, QWORD));
+        var add = new AtomicAccess().update(AtomicUpdate.ADD, DWORD, 1);
+        assertEquals(ZxStatus.ACCESS_DENIED, memory.atomic(at, add));
+        assertEquals(ZxStatus.ACCESS_DENIED, memory.status());
+        assertEquals(0, vmo.read(0, 1)[0]);
+    }
+
+    @Test
+    @Tag("A-156")
+    void atomicStoreToASharedSnapshotGoesToItsOwnCopy() {
+        VmObject parent = vm.vmo(1);
+        parent.write(0, new byte[] {5});
+        VmObject child = vm.closing(parent.createChild(Set.of(VmoChildOption.SNAPSHOT), 0, PAGE));
+        long at = vm.root.map(VmarFixture.RW, 0, child, 0, PAGE);
+        assertEquals(5, memory.loadAcquire(at, QWORD));
+        assertEquals(5, memory.getAndUpdate(at, QWORD, AtomicUpdate.ADD, 1));
+        assertEquals(5, parent.read(0, 1)[0]);
+        assertEquals(6, child.read(0, 1)[0]);
+    }
+
+    @Test
+    @Tag("A-156")
+    void countersOfTwoSpacesInOneFrameLoseNothing() throws Exception {
+        VmObject vmo = vm.vmo(1);
+        long here = vm.root.map(VmarFixture.RW, 0, vmo, 0, PAGE);
+        VmAddressRegion other = VmAddressRegion.newRoot(vm.machine);
+        long there = other.map(VmarFixture.RW, 0, vmo, 0, PAGE);
+        int each = 5_000;
+        try (var second = new UserMemory(other, vm.hal.newMmu());
+                ExecutorService thread = Executors.newSingleThreadExecutor()) {
+            Future<?> adding = thread.submit(() -> add(second, there, each));
+            add(memory, here, each);
+            adding.get();
+        }
+        assertEquals(2L * each, memory.loadAcquire(here, QWORD));
+        other.destroyAddressSpace();
+    }
+
+    private static void add(UserMemory to, long at, int times) {
+        for (int i = 0; i < times; i++) {
+            to.getAndUpdate(at, QWORD, AtomicUpdate.ADD, 1);
+        }
+    }
+
+    @Test
+    @Tag("V-201")
+    void atomicFaultThatHelpsNothingIsNotTriedForEver() {
+        long at = vm.root.map(VmarFixture.R, 0, vm.vmo(1), 0, PAGE);
+        Mmu stubborn = mock(Mmu.class);
+        when(stubborn.faultAddress()).thenReturn(at);
+        when(stubborn.faultAccess()).thenReturn(AccessKind.READ);
+        when(stubborn.faultCause()).thenReturn(FaultCause.NOT_PRESENT);
+        try (var there = new UserMemory(vm.root, stubborn)) {
+            refused(ZxStatus.UNAVAILABLE, () -> there.loadAcquire(at, QWORD));
+        }
+        verify(stubborn, times(UserMemory.MAX_TRIES)).atomic(anyLong(), any());
+    }
+
+    @Test
     @Tag("V-201")
     void faultThatHelpsNothingIsNotTriedForEver() {
         long at = vm.root.map(VmarFixture.R, 0, vm.vmo(1), 0, PAGE);
@@ -122,7 +336,9 @@ class UserMemoryTest {
         refused(ZxStatus.NOT_FOUND, () -> memory.read(-4, 4));
     }
 
-    private static void refused(ZxStatus status, org.junit.jupiter.api.function.Executable call) {
-        assertEquals(status, assertThrows(ZxException.class, call).status());
+    private static ZxException refused(ZxStatus status, Executable call) {
+        ZxException e = assertThrows(ZxException.class, call);
+        assertEquals(status, e.status(), e.getMessage());
+        return e;
     }
 }

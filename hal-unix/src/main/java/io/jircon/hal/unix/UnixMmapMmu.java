@@ -101,10 +101,19 @@ public class UnixMmapMmu implements Mmu {
         while (done < length) {
             long at = vaddr + done;
             long want = Math.min(length - done, most);
-            long moved =
-                    direct
-                            ? move(active, at, own.address() + offset + done, want, access)
-                            : moveBuffered(active, at, own, offset + done, want, access);
+            long moved;
+            try {
+                moved =
+                        direct
+                                ? move(active, at, own.address() + offset + done, want, access)
+                                : moveBuffered(active, at, own, offset + done, want, access);
+            } catch (PagingException gone) {
+                if (done == 0 || !(closed || active.isClosed())) {
+                    throw gone;
+                }
+                // An exception would not say how far the transfer came.
+                moved = setFault(at, access, FaultCause.NOT_PRESENT);
+            }
             if (moved == 0) {
                 break;
             }
@@ -287,6 +296,10 @@ public class UnixMmapMmu implements Mmu {
         if (active.isClosed()) {
             throw closedTable();
         }
+        return setFault(vaddr, access, cause);
+    }
+
+    private long setFault(long vaddr, AccessKind access, FaultCause cause) {
         faultAddress = vaddr;
         faultAccess = access;
         faultCause = cause;
