@@ -16,6 +16,7 @@ import java.util.random.RandomGeneratorFactory;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -123,6 +124,7 @@ class RegionTreeTest {
     @ParameterizedTest
     @ValueSource(longs = {0x10000, 0xFFFF_FFFF_FFFF_4000L})
     @Tag("V-322")
+    @Tag("V-238")
     void candidatesFollowTheWorkedVector(long region) {
         RegionTree tree = new RegionTree(region, region + 10 * PAGE - 1);
         insert(tree, region + 3 * PAGE, PAGE);
@@ -170,6 +172,7 @@ class RegionTreeTest {
 
     @Test
     @Tag("V-239")
+    @Tag("V-240")
     void theDrawIsRepeatedOverAllCandidatesWhenItOvershoots() {
         RegionTree tree = new RegionTree(0x10000, 0x10000 + 10 * PAGE - 1);
         var bounds = new ArrayList<Long>();
@@ -236,6 +239,8 @@ class RegionTreeTest {
     @ValueSource(longs = {1, 2, 3, 4, 5})
     @Tag("V-260")
     @Tag("V-255")
+    @Tag("V-238")
+    @Tag("V-256")
     void randomChangesAgreeWithAMap(long seed) {
         var random = RandomGeneratorFactory.of("L64X128MixRandom").create(seed);
         int pages = 512;
@@ -336,9 +341,13 @@ class RegionTreeTest {
         }
     }
 
+    /// Without the summaries, or on a tree that is out of balance, this would take hours.
     @Test
     @Tag("V-77")
     @Tag("V-258")
+    @Tag("V-256")
+    @Tag("V-257")
+    @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
     void aMillionOnePageMembersFillARegion() {
         int count = 1_000_000;
         RegionTree tree = new RegionTree(0x200000, 0x200000 + count * PAGE - 1);

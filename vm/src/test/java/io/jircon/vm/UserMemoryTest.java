@@ -105,6 +105,20 @@ class UserMemoryTest {
     }
 
     @Test
+    @Tag("V-206")
+    void aRefusedAccessCarriesTheStatusOfItsFault() {
+        long at = vm.root.map(VmarFixture.R, 0, vm.vmo(1), 0, 2 * PAGE);
+        MemorySegment one = MemorySegment.ofArray(new byte[1]);
+        assertEquals(ZxStatus.OK, memory.access(AccessKind.READ, at, one));
+        assertEquals(ZxStatus.ACCESS_DENIED, memory.access(AccessKind.WRITE, at, one));
+        assertEquals(ZxStatus.OUT_OF_RANGE, memory.access(AccessKind.READ, at + PAGE, one));
+        vm.root.unmap(at, 2 * PAGE);
+        assertEquals(ZxStatus.NOT_FOUND, memory.access(AccessKind.READ, at, one));
+        ZxException e = assertThrows(ZxException.class, () -> memory.readByte(at));
+        assertEquals("V-206", e.clause());
+    }
+
+    @Test
     @Tag("V-31")
     void deadAddressSpaceIsBadState() {
         VmAddressRegion other = VmAddressRegion.newRoot(vm.machine);

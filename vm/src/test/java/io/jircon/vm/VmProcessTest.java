@@ -41,6 +41,7 @@ class VmProcessTest {
     @Test
     @Tag("K-127")
     @Tag("K-129")
+    @Tag("V-21")
     void unstartedProcessCanBeFilled() {
         VmProcess process = VmProcess.create(machine, "init");
         assertEquals(ProcessBase.State.INITIAL, process.state());

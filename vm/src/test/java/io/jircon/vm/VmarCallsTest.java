@@ -158,6 +158,18 @@ class VmarCallsTest {
     }
 
     @Test
+    @Tag("V-58")
+    @Tag("V-314")
+    void noPolicyForbidsWritableCode() {
+        int code = handles.add(handles.get(vmo, VmObject.class, 0), VMO_RIGHTS | Rights.EXECUTE);
+        long at = calls.map(root, RWX, 0, code, 0, PAGE);
+        assertEquals(MmuFlags.RWX, vm.root.findMapping(at).permissionsAt(at));
+        long raised = calls.map(root, R, 0, code, 0, PAGE);
+        calls.protect(root, RWX, raised, PAGE);
+        assertEquals(MmuFlags.RWX, vm.root.findMapping(raised).permissionsAt(raised));
+    }
+
+    @Test
     @Tag("V-83")
     @Tag("V-292")
     void withoutMapEverythingIsDeniedExceptWhatComesBefore() {
@@ -203,6 +215,8 @@ class VmarCallsTest {
     @Test
     @Tag("V-54")
     @Tag("V-299")
+    @Tag("V-309")
+    @Tag("V-315")
     void withoutOpChildrenSubRegionsAreOutOfReach() {
         int outer = region(8);
         int poor = without(outer, Rights.OP_CHILDREN);

@@ -41,6 +41,7 @@ class VmarDestroyTest {
     @Tag("V-27")
     @Tag("V-29")
     @Tag("V-168")
+    @Tag("V-167")
     void aDestroyedRegionAndItsDescendantsAnswerBadState() {
         VmAddressRegion a = vm.region(10);
         VmObject vmo = vm.vmo(1);
@@ -114,6 +115,7 @@ class VmarDestroyTest {
     @Test
     @Tag("V-169")
     @Tag("V-31")
+    @Tag("V-167")
     void theRootOfADeadAddressSpaceIsDead() {
         VmAddressRegion root = VmAddressRegion.newRoot(vm.machine);
         VmAddressRegion inner = root.allocate(RWX_SPECIFIC, 0, 4 * PAGE);

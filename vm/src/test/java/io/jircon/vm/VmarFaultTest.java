@@ -205,6 +205,7 @@ class VmarFaultTest {
     @ValueSource(ints = {0, 1, 4, 15, 16, 17, 32})
     @Tag("V-202")
     @Tag("V-328")
+    @Tag("V-7")
     void aFaultEntersTheRunOfPagesThatIsThere(int committed) {
         commit(committed);
         mapAt(region, 0, RW, vmo, 0, 32);
@@ -217,6 +218,7 @@ class VmarFaultTest {
     @ValueSource(ints = {0, 1, 2, 8, 15, 16, 17})
     @Tag("V-202")
     @Tag("V-328")
+    @Tag("V-7")
     void aFaultStaysInItsPageTable(int pagesToBoundary) {
         commit(64);
         long page = 512 - pagesToBoundary;

@@ -1,5 +1,6 @@
 package io.jircon.vm;
 
+import static io.jircon.kobject.ZxStatus.NO_MEMORY;
 import static io.jircon.vm.VmarFixture.OVERWRITE;
 import static io.jircon.vm.VmarFixture.PAGE;
 import static io.jircon.vm.VmarFixture.R;
@@ -7,12 +8,15 @@ import static io.jircon.vm.VmarFixture.RW;
 import static io.jircon.vm.VmarFixture.SPECIFIC;
 import static io.jircon.vm.VmarFixture.child;
 import static io.jircon.vm.VmarFixture.mapAt;
+import static io.jircon.vm.VmarFixture.refuses;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.jircon.hal.MmuFlags;
+import io.jircon.hal.PagingError;
 import java.util.Objects;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -94,6 +98,29 @@ class VmarMergeTest {
         assertEquals(MmuFlags.R, mapping.permissionsAt(base + 2 * PAGE));
         mapAt(region, 4, R, vmo, 4, 2);
         assertEquals(2, mapping.permissions().count());
+    }
+
+    @Test
+    @Tag("V-117")
+    void aMapThatFailsHasNotMergedWithItsNeighbours() {
+        var tables = new FailingTables(VmarFixture.newHal(UnaryOperator.identity()));
+        try (var failing = new VmarFixture(tables)) {
+            VmAddressRegion place = failing.region(8);
+            VmObject object = failing.vmo(8);
+            object.commit(0, 8 * PAGE);
+            long at = mapAt(place, 0, RW, object, 0, 2);
+            mapAt(place, 3, RW, object, 3, 2);
+            VmarFlags eager = RW.with(VmarFlags.MAP_RANGE);
+            tables.failAt(1, PagingError.NO_MEMORY, FailingTables.Lasting.FROM_THEN_ON);
+            refuses(NO_MEMORY, "V-104", () -> mapAt(place, 2, eager, object, 2, 1));
+            tables.disarm();
+            assertEquals(2, object.mappingCount());
+            assertEquals(2 * PAGE, failing.root.findMapping(at).sizeBytes());
+            failing.root.checkInvariants();
+            mapAt(place, 2, eager, object, 2, 1);
+            assertEquals(1, object.mappingCount());
+            assertEquals(5 * PAGE, failing.root.findMapping(at).sizeBytes());
+        }
     }
 
     @Test

@@ -6,11 +6,14 @@ import static io.jircon.vm.VmarFixture.PAGE;
 import static io.jircon.vm.VmarFixture.R;
 import static io.jircon.vm.VmarFixture.RW;
 import static io.jircon.vm.VmarFixture.RWX_SPECIFIC;
+import static io.jircon.vm.VmarFixture.SPECIFIC;
 import static io.jircon.vm.VmarFixture.child;
 import static io.jircon.vm.VmarFixture.mapAt;
 import static io.jircon.vm.VmarFixture.refuses;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -19,9 +22,12 @@ import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageTableTrait;
 import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
+import io.jircon.kobject.KernelObject;
+import io.jircon.kobject.ObjectType;
 import io.jircon.kobject.ZxException;
 import io.jircon.kobject.ZxStatus;
 import java.util.List;
+import java.util.Objects;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import org.junit.jupiter.api.AfterEach;
@@ -177,6 +183,64 @@ class VmarRulesTest {
         assertEquals("01", vm.entries(at, 2));
         mapAt(region, 2, VmarFlags.MAP_RANGE, vmo, 0, 2);
         assertEquals("00", vm.entries(at + 2 * PAGE, 2));
+    }
+
+    @Test
+    @Tag("V-11")
+    void aMappingIsAllThatItWasMadeWithAndNoObjectOfItsOwn() {
+        VmAddressRegion region = vm.region(4);
+        VmObject vmo = vm.vmo(8);
+        long objects = vm.machine.kernel().liveObjects(ObjectType.VMAR);
+        long at = region.map(R.with(SPECIFIC), PAGE, vmo, 3 * PAGE, 2 * PAGE, MmuFlags.RW);
+        region.protect(RW, at + PAGE, PAGE);
+        VmMapping mapping = Objects.requireNonNull(vm.root.findMapping(at + PAGE));
+        assertSame(vmo, mapping.vmo());
+        assertEquals(
+                List.of(at, 2 * PAGE, 3 * PAGE),
+                List.of(mapping.baseAddress(), mapping.sizeBytes(), mapping.vmoOffset()));
+        assertEquals(
+                List.of(MmuFlags.RW, MmuFlags.R, MmuFlags.RW),
+                List.of(
+                        mapping.maxPermissions(),
+                        mapping.permissionsAt(at),
+                        mapping.permissionsAt(at + PAGE)));
+        assertEquals(MemoryPriority.DEFAULT, mapping.memoryPriority());
+        assertNull(vm.root.findMapping(at - 1));
+        assertNull(vm.root.findMapping(at + 2 * PAGE));
+        assertFalse((Object) mapping instanceof KernelObject, "nothing that a handle could name");
+        assertEquals(objects, vm.machine.kernel().liveObjects(ObjectType.VMAR));
+    }
+
+    @Test
+    @Tag("V-208")
+    void aFaultRemembersNoMappingThatDied() {
+        VmAddressRegion region = vm.region(4);
+        VmAddressRegion inner = child(region, 0, 2);
+        VmObject old = vm.vmo(1);
+        long at = mapAt(inner, 0, RW, old, 0, 1);
+        vm.poke(at, 1);
+        inner.destroy();
+        assertEquals(ZxStatus.NOT_FOUND, vm.write(at));
+        mapAt(region, 0, RW, vm.vmo(1), 0, 1);
+        assertEquals(0, vm.peek(at));
+        vm.poke(at, 2);
+        assertEquals(1, old.read(0, 1)[0]);
+        region.map(R.with(OVERWRITE), 0, old, 0, PAGE);
+        assertEquals(1, vm.peek(at));
+        assertEquals(ZxStatus.ACCESS_DENIED, vm.write(at));
+    }
+
+    @Test
+    @Tag("V-316")
+    void aLowAddressIsMappedWhereItIsAskedFor() {
+        long low = Math.max(0x20_0000, vm.root.baseAddress());
+        long at = vm.root.map(SPECIFIC, low - vm.root.baseAddress(), vm.vmo(1), 0, PAGE);
+        assertEquals(low, at);
+        assertEquals(ZxStatus.ACCESS_DENIED, vm.read(at));
+        refuses(
+                ZxStatus.ALREADY_EXISTS,
+                "V-71",
+                () -> vm.root.map(SPECIFIC, low - vm.root.baseAddress(), vm.vmo(1), 0, PAGE));
     }
 
     @Test

@@ -13,6 +13,7 @@ import java.util.Objects;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /// What must hold at any size.
 class VmarScaleTest {
@@ -43,6 +44,27 @@ class VmarScaleTest {
                 region.allocate(VmarFlags.CAN_MAP_READ, 0, PAGE).baseAddress());
         region.destroy();
         assertEquals(1, vm.machine.kernel().liveObjects(ObjectType.VMAR));
+    }
+
+    /// A search from the first child on would take many minutes.
+    @Test
+    @Tag("V-259")
+    @Tag("V-250")
+    @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    void findingOneOfManyMappingsTakesFewSteps() {
+        int count = 300_000;
+        VmAddressRegion region = vm.region(2L * count);
+        VmObject vmo = vm.vmo(1);
+        for (int i = 0; i < count; i++) {
+            mapAt(region, 2L * i, R, vmo, 0, 1);
+        }
+        long base = region.baseAddress();
+        for (int i = 0; i < count; i++) {
+            VmMapping found = Objects.requireNonNull(vm.root.findMapping(base + 2 * i * PAGE));
+            assertEquals(base + 2 * i * PAGE, found.baseAddress());
+        }
+        assertEquals(ZxStatus.OK, vm.read(base + (2L * count - 2) * PAGE));
+        region.destroy();
     }
 
     @Test
