@@ -344,6 +344,11 @@ final class FakeHal implements Hal {
         }
 
         @Override
+        public void setFaultHandler(@Nullable FaultHandler handler) {
+            faultHandler = handler;
+        }
+
+        @Override
         public synchronized long tableFrames() {
             return 1 + tables.size();
         }
