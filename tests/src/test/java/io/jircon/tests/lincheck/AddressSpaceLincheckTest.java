@@ -1,11 +1,12 @@
 package io.jircon.tests.lincheck;
 
-import static io.jircon.tests.lincheck.Linearizability.outcome;
-import static io.jircon.tests.lincheck.Linearizability.status;
+import static io.jircon.testkit.CallResult.outcome;
+import static io.jircon.testkit.CallResult.status;
 
 import io.jircon.hal.AccessKind;
 import io.jircon.hal.PageSize;
 import io.jircon.kobject.ZxException;
+import io.jircon.testkit.HeapMachine;
 import io.jircon.vm.Machine;
 import io.jircon.vm.MapEntry;
 import io.jircon.vm.VmAddressRegion;
@@ -33,7 +34,7 @@ public final class AddressSpaceLincheckTest {
     private static final long PAGE = PageSize.BASE_BYTES;
     private static final VmarFlags OPEN = VmarFlags.CAN_MAP_RWX.with(VmarFlags.CAN_MAP_SPECIFIC);
 
-    private final HeapMachine hal = new HeapMachine();
+    private final HeapMachine hal = new HeapMachine(48);
     private final Machine machine = Machine.builder(hal).fixedLayout().boot();
     private final VmAddressRegion root = VmAddressRegion.newRoot(machine);
     private final VmAddressRegion top = root.allocate(OPEN, 0, 8 * PAGE);

@@ -1,7 +1,7 @@
 package io.jircon.tests.lincheck;
 
-import static io.jircon.tests.lincheck.Linearizability.outcome;
-import static io.jircon.tests.lincheck.Linearizability.status;
+import static io.jircon.testkit.CallResult.outcome;
+import static io.jircon.testkit.CallResult.status;
 
 import io.jircon.hal.BuddyFrameAllocator;
 import io.jircon.hal.PageSize;

@@ -1,8 +1,5 @@
 package io.jircon.tests.lincheck;
 
-import io.jircon.hal.PagingException;
-import io.jircon.kobject.ZxException;
-import java.util.function.LongSupplier;
 import org.jetbrains.lincheck.datastructures.ModelCheckingOptions;
 import org.jetbrains.lincheck.datastructures.StressOptions;
 
@@ -44,26 +41,5 @@ final class Linearizability {
                 .iterations(LONG ? 200 : 12)
                 .invocationsPerIteration(LONG ? 5_000 : 120)
                 .check(test);
-    }
-
-    /// What a caller sees of a call: its result, or the status it failed with.
-    static String outcome(LongSupplier call) {
-        try {
-            return Long.toString(call.getAsLong());
-        } catch (ZxException e) {
-            return e.status().name();
-        } catch (PagingException e) {
-            return e.error().name();
-        }
-    }
-
-    /// What a caller sees of a call without a result.
-    static String status(Runnable call) {
-        return outcome(
-                        () -> {
-                            call.run();
-                            return 0;
-                        })
-                .replace("0", "OK");
     }
 }

@@ -1,9 +1,10 @@
 package io.jircon.tests.lincheck;
 
-import static io.jircon.tests.lincheck.Linearizability.outcome;
-import static io.jircon.tests.lincheck.Linearizability.status;
+import static io.jircon.testkit.CallResult.outcome;
+import static io.jircon.testkit.CallResult.status;
 
 import io.jircon.hal.PageSize;
+import io.jircon.testkit.HeapMachine;
 import io.jircon.vm.Machine;
 import io.jircon.vm.VmObject;
 import org.jetbrains.lincheck.datastructures.IntGen;
@@ -21,7 +22,7 @@ import org.junit.jupiter.api.Test;
 public final class SnapshotLincheckTest {
     private static final long PAGE = PageSize.BASE_BYTES;
 
-    private final HeapMachine hal = new HeapMachine();
+    private final HeapMachine hal = new HeapMachine(48);
     private final Machine machine = Machine.builder(hal).fixedLayout().boot();
     private final VmObject original = VmObject.create(machine, 3 * PAGE);
     private final VmObject snapshot;

@@ -1,9 +1,10 @@
 package io.jircon.tests.lincheck;
 
-import static io.jircon.tests.lincheck.Linearizability.outcome;
-import static io.jircon.tests.lincheck.Linearizability.status;
+import static io.jircon.testkit.CallResult.outcome;
+import static io.jircon.testkit.CallResult.status;
 
 import io.jircon.hal.PageSize;
+import io.jircon.testkit.HeapMachine;
 import io.jircon.vm.Machine;
 import io.jircon.vm.VmObject;
 import io.jircon.vm.VmoOption;
@@ -22,7 +23,7 @@ import org.junit.jupiter.api.Test;
 public final class VmoLincheckTest {
     private static final long PAGE = PageSize.BASE_BYTES;
 
-    private final HeapMachine hal = new HeapMachine();
+    private final HeapMachine hal = new HeapMachine(48);
     private final Machine machine = Machine.builder(hal).fixedLayout().boot();
     private final VmObject vmo = VmObject.create(machine, 4 * PAGE, VmoOption.RESIZABLE);
 
