@@ -16,6 +16,8 @@ public final class PhysicalMemory {
     private static final ValueLayout.OfLong WORD =
             ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final VarHandle WORDS = WORD.varHandle();
+    private static final MemorySegment ZERO_PAGE =
+            MemorySegment.ofArray(new byte[(int) PageSize.BASE_BYTES]).asReadOnly();
 
     private final MemorySegment segment;
     private final long base;
@@ -105,6 +107,16 @@ public final class PhysicalMemory {
         WORDS.setRelease(segment, paddr - base, value);
     }
 
+    /// Writes a word in one access, in no order with what goes before or follows. For loops that
+    /// order all of their words at once, by a fence before or by a release after them.
+    ///
+    /// @param paddr physical address, a multiple of 8
+    /// @param value the word
+    /// @throws IndexOutOfBoundsException outside this memory
+    public void writeLongOpaque(long paddr, long value) {
+        WORDS.setOpaque(segment, paddr - base, value);
+    }
+
     /// Replaces a word if it still has the value that was read.
     ///
     /// @param paddr physical address, a multiple of 8
@@ -153,7 +165,12 @@ public final class PhysicalMemory {
     /// @param length how many bytes
     /// @throws IndexOutOfBoundsException outside this memory
     public void zero(long paddr, long length) {
-        segment.asSlice(paddr - base, length).fill((byte) 0);
+        if (length >= 0 && length <= PageSize.BASE_BYTES) {
+            // A copy makes no view of the memory, so clearing a frame makes no garbage.
+            MemorySegment.copy(ZERO_PAGE, 0, segment, paddr - base, length);
+        } else {
+            segment.asSlice(paddr - base, length).fill((byte) 0);
+        }
     }
 
     /// Copies bytes inside this memory; the ranges may overlap.

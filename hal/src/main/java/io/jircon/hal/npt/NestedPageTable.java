@@ -361,7 +361,7 @@ public final class NestedPageTable implements PageTableTrait {
         int index = (int) (vaddr >>> shift) & shape.indexMasks[height];
         long table = store.root;
         while (true) {
-            long raw = store.read(table + (long) index * Long.BYTES);
+            long raw = store.peek(table + (long) index * Long.BYTES);
             if ((raw & present) == 0 || !shape.isPresent(height, raw)) {
                 return NO_TRANSLATION;
             }

@@ -2,7 +2,6 @@ package io.jircon.hal.npt;
 
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageSize;
-import java.lang.foreign.MemorySegment;
 
 /// Removes and changes the leaves of ranges, visiting each table of the tree once. A first pass
 /// along the two ends of the range counts the tables that splitting huge leaves will need; the
@@ -170,41 +169,73 @@ final class RangeEditor {
     }
 
     private void removePages(long table, int first, int end, long vaddr, boolean hidden) {
-        MemorySegment words = store.words(table);
         int index = first;
         for (; index < end && !hidden && !store.flushes.isFull(); index++) {
-            if (format.isPresent(0, TableStore.read(words, index))) {
-                TableStore.write(words, index, 0);
-                long page = vaddr + ((long) (index - first) << PageSize.BASE_SHIFT);
-                store.flushes.add(page, PageSize.BASE_SHIFT);
+            long entry = table + (long) index * Long.BYTES;
+            if (format.isPresent(0, store.peek(entry))) {
+                store.write(entry, 0);
+                store.flushes.add(page(vaddr, index - first), PageSize.BASE_SHIFT);
             }
         }
         for (; index < end; index++) {
-            TableStore.write(words, index, 0); // nothing left to list: what was there is all one
+            // Nothing left to list: what was there is all one.
+            store.writeNext(table + (long) index * Long.BYTES, 0);
         }
     }
 
     private void rewritePages(long table, int first, int end, long vaddr, boolean hidden) {
-        MemorySegment words = store.words(table);
         long addressBits = format.addressMask & addressBits(0);
-        for (int index = first; index < end; index++) {
-            long raw = TableStore.read(words, index);
-            long address = raw & addressBits;
-            if ((raw ^ address) != memoBefore || memoHeight != 0) {
-                remember(0, raw ^ address);
-            }
-            long next = memoAfter | (address & memoKeep);
+        store.beginWrites();
+        int index = first;
+        while (index < end) {
+            long entry = table + (long) index * Long.BYTES;
+            long raw = store.peek(entry);
+            long next = changed(0, raw);
             if (next == raw) {
-                continue;
-            }
-            if (memoPlain && (!memoStale || hidden || store.flushes.isFull())) {
-                TableStore.write(words, index, next);
+                index = skipAlike(table, index + 1, end, addressBits);
+            } else if (memoPlain && (!memoStale || hidden || store.flushes.isFull())) {
+                index = rewriteAlike(table, index, end, addressBits);
             } else {
-                long page = vaddr + ((long) (index - first) << PageSize.BASE_SHIFT);
-                long entry = table + (long) index * Long.BYTES;
-                store.putLeaf(entry, 0, page, raw, next, memoStale, hidden);
+                store.putLeaf(entry, 0, page(vaddr, index - first), raw, next, memoStale, hidden);
+                index++;
             }
         }
+    }
+
+    /// Passes the entries that do not change either.
+    ///
+    /// @return index of the first one that looks different
+    private int skipAlike(long table, int first, int end, long addressBits) {
+        long before = memoBefore;
+        int index = first;
+        while (index < end
+                && (store.peek(table + (long) index * Long.BYTES) & ~addressBits) == before) {
+            index++;
+        }
+        return index;
+    }
+
+    /// Changes the entries that look alike, by one store each.
+    ///
+    /// @return index of the first one that looks different
+    private int rewriteAlike(long table, int first, int end, long addressBits) {
+        long before = memoBefore;
+        long after = memoAfter;
+        long kept = addressBits & memoKeep;
+        int index = first;
+        for (; index < end; index++) {
+            long entry = table + (long) index * Long.BYTES;
+            long raw = store.peek(entry);
+            if ((raw & ~addressBits) != before) {
+                break;
+            }
+            store.writeNext(entry, after | (raw & kept));
+        }
+        return index;
+    }
+
+    private static long page(long vaddr, int count) {
+        return vaddr + ((long) count << PageSize.BASE_SHIFT);
     }
 
     private void changeLeaf(long entry, int height, long raw, long vaddr, boolean hidden) {

@@ -5,7 +5,6 @@ import io.jircon.hal.MmuFlags;
 import io.jircon.hal.OnExisting;
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PagingException;
-import java.lang.foreign.MemorySegment;
 
 /// Enters ranges into a table, visiting each table of the tree once in each of two passes: the
 /// first looks for conflicts and counts the tables that will be needed, the second, which cannot
@@ -209,14 +208,19 @@ final class RangeMapper {
     }
 
     private void requireAbsent(long table, long vaddr, long size) {
-        MemorySegment words = store.words(table);
-        int first = format.index(0, vaddr);
-        int end = first + (int) (size >>> PageSize.BASE_SHIFT);
-        long present = format.presentMask;
-        for (int index = first; index < end; index++) {
-            long raw = TableStore.read(words, index);
-            if ((raw & present) != 0 && format.isPresent(0, raw)) {
-                long page = vaddr + ((long) (index - first) << PageSize.BASE_SHIFT);
+        long first = entry(table, 0, vaddr);
+        int count = (int) (size >>> PageSize.BASE_SHIFT);
+        long together = 0;
+        for (int i = 0; i < count; i++) {
+            together |= store.peek(first + (long) i * Long.BYTES);
+        }
+        if ((together & format.presentMask) == 0) {
+            return;
+        }
+        for (int i = 0; i < count; i++) {
+            long raw = store.peek(first + (long) i * Long.BYTES);
+            if (format.isPresent(0, raw)) {
+                long page = vaddr + ((long) i << PageSize.BASE_SHIFT);
                 throw PagingException.alreadyMapped(page, format.leafAddress(0, raw));
             }
         }
@@ -297,42 +301,38 @@ final class RangeMapper {
     }
 
     private void enterPages(long table, long vaddr, long size, boolean hidden) {
-        int first = format.index(0, vaddr);
+        long first = entry(table, 0, vaddr);
         int count = (int) (size >>> PageSize.BASE_SHIFT);
         if (existing != OnExisting.ERROR) {
             for (int i = 0; i < count; i++) {
-                long entry = table + (long) (first + i) * Long.BYTES;
-                enterPage(entry, vaddr + ((long) i << PageSize.BASE_SHIFT), hidden);
+                long page = vaddr + ((long) i << PageSize.BASE_SHIFT);
+                enterPage(first + (long) i * Long.BYTES, page, hidden);
             }
             return;
         }
-        MemorySegment words = store.words(table);
+        store.beginWrites();
         long raw = format.leafAttributes[0][flagBits];
         if (scattered) {
             long[] list = paddrs;
             int frame = from + (int) ((vaddr - start) >>> PageSize.BASE_SHIFT);
             int shift = format.addressShift;
-            if (hidden) {
-                for (int i = 0; i < count; i++) {
-                    TableStore.writePrivate(words, first + i, raw | list[frame + i] >>> shift);
-                }
-            } else {
-                for (int i = 0; i < count; i++) {
-                    TableStore.write(words, first + i, raw | list[frame + i] >>> shift);
-                }
+            for (int i = 0; i < count; i++) {
+                write(first + (long) i * Long.BYTES, raw | list[frame + i] >>> shift, hidden);
             }
             return;
         }
         raw |= format.addressField(vaddr + delta);
         long step = format.addressField(PageSize.BASE_BYTES);
+        for (int i = 0; i < count; i++) {
+            write(first + (long) i * Long.BYTES, raw + i * step, hidden);
+        }
+    }
+
+    private void write(long entry, long raw, boolean hidden) {
         if (hidden) {
-            for (int i = 0; i < count; i++) {
-                TableStore.writePrivate(words, first + i, raw + i * step);
-            }
+            store.writePrivate(entry, raw);
         } else {
-            for (int i = 0; i < count; i++) {
-                TableStore.write(words, first + i, raw + i * step);
-            }
+            store.writeNext(entry, raw);
         }
     }
 

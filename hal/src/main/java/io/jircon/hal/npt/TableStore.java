@@ -4,10 +4,7 @@ import io.jircon.hal.FrameAllocator;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PhysicalMemory;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
-import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /// The memory of one page table's tables, and what a call leaves to be done at its end.
@@ -16,11 +13,9 @@ import java.util.Arrays;
 /// cannot fail half way. Tables that drop out of the tree are retired: their frames go back only in
 /// [#finish()], after the flush, because a walker may still be reading them (clause A-68).
 ///
-/// Entries are read with acquire and written with release, in one 64-bit access (clause A-166).
-/// Guarded by the page table's lock.
+/// Entries are written in one 64-bit access that comes after all that went before: a release, or
+/// one fence for a loop (clause A-166). Guarded by the page table's lock.
 final class TableStore {
-    private static final VarHandle WORDS =
-            ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
     private static final int TABLE_BYTES = (int) PageSize.BASE_BYTES;
 
     /// Of every table but the root.
@@ -69,31 +64,29 @@ final class TableStore {
         return tableFrames;
     }
 
-    /// The words of a leaf table, for loops: bounds are checked once per table and not per entry.
-    /// To be made in the method that loops, so that the JIT takes the object away.
-    MemorySegment words(long table) {
-        return memory.slice(table, TABLE_BYTES);
-    }
-
-    static long read(MemorySegment words, int index) {
-        return (long) WORDS.getAcquire(words, (long) index * Long.BYTES);
-    }
-
-    static void write(MemorySegment words, int index, long raw) {
-        WORDS.setRelease(words, (long) index * Long.BYTES, raw);
-    }
-
-    /// Writes an entry of a table that no walker can reach yet.
-    static void writePrivate(MemorySegment words, int index, long raw) {
-        WORDS.set(words, (long) index * Long.BYTES, raw);
-    }
-
     long read(long entry) {
         return memory.readLongAcquire(entry);
     }
 
+    /// Reads an entry for a caller that the lock orders: it holds the lock, or finds out afterwards
+    /// that no change came between. Without a barrier by the entry loops run at full speed.
+    long peek(long entry) {
+        return memory.readLong(entry);
+    }
+
     void write(long entry, long raw) {
         memory.writeLongRelease(entry, raw);
+    }
+
+    /// Orders all that went before, such as the contents of frames, before the next writes of
+    /// [#writeNext(long, long)].
+    void beginWrites() {
+        VarHandle.releaseFence();
+    }
+
+    /// Writes one of many entries after one [#beginWrites()].
+    void writeNext(long entry, long raw) {
+        memory.writeLongOpaque(entry, raw);
     }
 
     boolean replace(long entry, long expected, long raw) {
