@@ -9,19 +9,13 @@ import io.jircon.hal.HostPhysAddr;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageMapping;
 import io.jircon.hal.PageTableTrait;
-import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
 import io.jircon.kobject.ZxException;
 import io.jircon.kobject.ZxStatus;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
-import java.util.Collections;
-import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
-import org.jspecify.annotations.Nullable;
 
 /// The guest-physical address space of a virtual machine (clauses ): a range of
 /// guest-physical addresses, areas in it, and the nested page table that shows them.
@@ -40,15 +34,18 @@ public final class AddrSpace implements AutoCloseable {
     private final long sizeBytes;
     private final Object lock = new Object();
 
-    /// The objects behind the areas that [#mapAlloc] made; guarded by the lock. The mappings keep
-    /// them alive.
-    private final Set<VmObject> allocated = Collections.newSetFromMap(new IdentityHashMap<>());
+    private final GuestViews views;
+
+    /// Guarded by the lock.
+    private final AllocatedAreas allocated;
 
     private AddrSpace(Machine machine, VmAddressRegion root, GuestPhysAddr base, long sizeBytes) {
         this.machine = machine;
         this.root = root;
         this.base = base;
         this.sizeBytes = sizeBytes;
+        this.views = new GuestViews(machine, root);
+        this.allocated = new AllocatedAreas(root);
     }
 
     /// When the frames of an area are taken.
@@ -231,7 +228,7 @@ public final class AddrSpace implements AutoCloseable {
         checkRange("A-136", gpa, length);
         if (length != 0) {
             synchronized (lock) {
-                unmapLocked(gpa.value(), length);
+                allocated.unmap(gpa.value(), length);
             }
         }
     }
@@ -241,71 +238,7 @@ public final class AddrSpace implements AutoCloseable {
     /// @throws ZxException BAD_STATE after close
     public void clear() {
         synchronized (lock) {
-            unmapLocked(base.value(), sizeBytes);
-        }
-    }
-
-    private void unmapLocked(long first, long length) {
-        List<Piece> pieces = piecesOf(first, first + (length - 1));
-        root.unmap(first, length);
-        for (Piece piece : pieces) {
-            if (!piece.giveBack()) {
-                allocated.remove(piece.vmo);
-            }
-        }
-    }
-
-    /// A part of one of our own objects that is about to be unmapped.
-    private record Piece(VmObject vmo, long offset, long length) {
-        /// Decommits what no mapping shows any more. Where snapshots or pins forbid that, the pages
-        /// stay until the object goes.
-        ///
-        /// @return whether the object lives on
-        boolean giveBack() {
-            vmo.lock().lock();
-            try {
-                if (vmo.isDestroyed()) {
-                    return false;
-                }
-                if (!vmo.mappings().isShown(offset, offset + length - 1)) {
-                    vmo.opDecommit(offset, length);
-                }
-                return true;
-            } catch (ZxException keepsItsPages) {
-                return true;
-            } finally {
-                vmo.lock().unlock();
-            }
-        }
-    }
-
-    private List<Piece> piecesOf(long first, long last) {
-        List<Piece> pieces = new ArrayList<>();
-        long at = first;
-        while (true) {
-            RegionNode node = firstAreaIn(at, last);
-            if (node == null) {
-                return pieces;
-            }
-            if (node instanceof MappingNode mapping && allocated.contains(mapping.vmo())) {
-                long from = Ranges.max(first, node.first);
-                long to = VmoMath.min(last, node.last);
-                pieces.add(new Piece(mapping.vmo(), mapping.vmoOffsetOf(from), to - from + 1));
-            }
-            if (Long.compareUnsigned(node.last, last) >= 0) {
-                return pieces;
-            }
-            at = node.last + 1;
-        }
-    }
-
-    private @Nullable RegionNode firstAreaIn(long first, long last) {
-        VmAspace aspace = root.aspace();
-        long stamp = aspace.lock.readLock();
-        try {
-            return root.children().firstIntersecting(first, last);
-        } finally {
-            aspace.lock.unlockRead(stamp);
+            allocated.unmap(base.value(), sizeBytes);
         }
     }
 
@@ -352,7 +285,7 @@ public final class AddrSpace implements AutoCloseable {
         Optional<GuestPhysAddr> place = alignedUp(start, alignment);
         while (place.isPresent() && containsRange(place.get(), length)) {
             long first = place.get().value();
-            RegionNode inTheWay = firstAreaIn(first, first + (length - 1));
+            RegionNode inTheWay = allocated.firstAreaIn(first, first + (length - 1));
             if (inTheWay == null) {
                 return place;
             }
@@ -382,7 +315,7 @@ public final class AddrSpace implements AutoCloseable {
         if (!containsRange(gpa, 1)) {
             return Optional.empty();
         }
-        PageMapping leaf = leafAt(gpa.value());
+        PageMapping leaf = views.leafAt(gpa.value());
         return leaf == null ? Optional.empty() : Optional.of(new HostPhysAddr(leaf.paddr()));
     }
 
@@ -392,23 +325,7 @@ public final class AddrSpace implements AutoCloseable {
     /// @param gpa any guest-physical address
     /// @return empty as [#translate]
     public Optional<Translation> translateAndGetLimit(GuestPhysAddr gpa) {
-        VmMapping area = containsRange(gpa, 1) ? root.findMapping(gpa.value()) : null;
-        PageMapping leaf = area == null ? null : leafAt(gpa.value());
-        if (area == null || leaf == null) {
-            return Optional.empty();
-        }
-        long room = area.sizeBytes() - (gpa.value() - area.baseAddress());
-        long paddr = leaf.paddr();
-        long run = 0;
-        while (leaf != null && leaf.paddr() == paddr + run) {
-            run += leaf.size().bytes() - ((gpa.value() + run) & (leaf.size().bytes() - 1));
-            if (Long.compareUnsigned(run, room) >= 0) {
-                run = room;
-                break;
-            }
-            leaf = leafAt(gpa.value() + run);
-        }
-        return Optional.of(new Translation(new HostPhysAddr(paddr), run));
+        return containsRange(gpa, 1) ? views.limit(gpa.value()) : Optional.empty();
     }
 
     /// The host memory behind a range, as views (clauses ). Pages that come with
@@ -425,71 +342,9 @@ public final class AddrSpace implements AutoCloseable {
     ///   memory of this machine, or no frame is left for it; no views for length 0
     public Optional<List<MemorySegment>> translatedByteBuffer(
             GuestPhysAddr gpa, long length, AccessKind access) {
-        if (!containsRange(gpa, length)) {
-            return Optional.empty();
-        }
-        List<MemorySegment> views = new ArrayList<>();
-        long runStart = 0;
-        long runLength = 0;
-        long done = 0;
-        while (done < length) {
-            long at = gpa.value() + done;
-            PageMapping leaf = leafFor(at, access);
-            if (leaf == null) {
-                return Optional.empty();
-            }
-            long leafBytes = leaf.size().bytes();
-            long step = Math.min(leafBytes - (at & (leafBytes - 1)), length - done);
-            if (!machine.memory().contains(leaf.paddr(), step)) {
-                return Optional.empty();
-            }
-            if (runLength != 0 && leaf.paddr() == runStart + runLength) {
-                runLength += step;
-            } else {
-                addView(views, runStart, runLength, access);
-                runStart = leaf.paddr();
-                runLength = step;
-            }
-            done += step;
-        }
-        addView(views, runStart, runLength, access);
-        return Optional.of(List.copyOf(views));
-    }
-
-    private void addView(List<MemorySegment> views, long paddr, long length, AccessKind access) {
-        if (length != 0) {
-            MemorySegment view = machine.memory().slice(paddr, length);
-            views.add(access == AccessKind.WRITE ? view : view.asReadOnly());
-        }
-    }
-
-    /// The leaf at an address that allows an access, after resolving a fault if need be.
-    private @Nullable PageMapping leafFor(long gpa, AccessKind access) {
-        for (int tries = 0; tries < UserMemory.MAX_TRIES; tries++) {
-            PageMapping leaf = leafAt(gpa);
-            if (leaf != null && allows(leaf.flags(), access)) {
-                return leaf;
-            }
-            if (root.handlePageFault(gpa, access) != ZxStatus.OK) {
-                return null;
-            }
-        }
-        return null;
-    }
-
-    private static boolean allows(MmuFlags flags, AccessKind access) {
-        return (access.requiredBits() & ~flags.bits()) == 0;
-    }
-
-    private @Nullable PageMapping leafAt(long gpa) {
-        try {
-            return root.isAlive() ? root.pageTable().query(gpa) : null;
-        } catch (PagingException e) {
-            if (e.error() == PagingError.NOT_MAPPED || e.error() == PagingError.BAD_STATE) {
-                return null;
-            }
-            throw e;
-        }
+        return containsRange(gpa, length)
+                ? views.buffer(gpa.value(), length, access)
+                : Optional.empty();
     }
 
     // ---- faults and access
@@ -508,8 +363,8 @@ public final class AddrSpace implements AutoCloseable {
             return false;
         }
         if (isPopulated(area.vmo().policy())) {
-            PageMapping leaf = leafAt(gpa.value());
-            if (leaf != null && allows(leaf.flags(), access)) {
+            PageMapping leaf = views.leafAt(gpa.value());
+            if (leaf != null && GuestViews.allows(leaf.flags(), access)) {
                 return false;
             }
         }
@@ -589,7 +444,7 @@ public final class AddrSpace implements AutoCloseable {
     }
 
     private void requireFree(String clause, GuestPhysAddr gpa, long length) {
-        RegionNode inTheWay = firstAreaIn(gpa.value(), gpa.value() + (length - 1));
+        RegionNode inTheWay = allocated.firstAreaIn(gpa.value(), gpa.value() + (length - 1));
         if (inTheWay != null) {
             throw new ZxException(
                     ZxStatus.ALREADY_EXISTS,

@@ -12,20 +12,14 @@ import java.lang.foreign.MemorySegment;
 /// The pages of a paged memory object, shared by the object and its slices and references (clause
 /// O-3).
 ///
-/// Frames are shared between stores by counting ([ShareCounts]): a snapshot copies the entries of
-/// the page list and counts each frame once more; a write to a frame that others have takes a copy
-/// and counts it once less; who finds the count 0 owns the frame. There is no tree of hidden nodes,
-/// so the depth of a family costs nothing (clause O-9), and closing a member hands its shares to
-/// the others by the counts alone (clause O-171).
+/// Says what an access, a range or a size means for the pages, and tells the mappings before a page
+/// goes or is replaced; which frame a page has is kept by [PageFrames].
 ///
-/// A page without an entry reads as zeros. Every method needs the family's lock; offsets are those
+/// A page without a frame reads as zeros. Every method needs the family's lock; offsets are those
 /// of the store, and ranges were checked by the caller. A method that runs out of frames, or whose
 /// mappings' entries the machine refuses to remove, throws [PagingException] and has changed
 /// nothing, unless it says otherwise; entries may be gone then, and fault back in.
 final class PageStore {
-    /// Frames moved to or from the allocator in one call.
-    private static final int BATCH = 512;
-
     final VmoFamily family;
     final CommitPolicy policy;
     final MappingIndex mappings = new MappingIndex();
@@ -36,9 +30,8 @@ final class PageStore {
 
     private final FrameAllocator frames;
     private final PhysicalMemory memory;
-    private final ShareCounts shares;
     private final long zeroFrame;
-    private final PageList pages = new PageList();
+    private final PageFrames pages;
 
     /// Written under the lock; read without it by those who only want to know.
     private volatile long sizeBytes;
@@ -67,8 +60,8 @@ final class PageStore {
         this.rootOffset = rootOffset;
         frames = machine.hal().frames();
         memory = machine.hal().memory();
-        shares = machine.shareCounts();
         zeroFrame = machine.zeroFrame();
+        pages = new PageFrames(machine);
         family.addStore();
     }
 
@@ -87,7 +80,7 @@ final class PageStore {
             if (policy instanceof CommitPolicy.Contiguous run) {
                 frames.freeContiguous(run.base(), sizeBytes >>> SHIFT);
             } else {
-                release(0, pageCount());
+                pages.release(0, pageCount());
             }
             family.removeStore();
         }
@@ -113,7 +106,7 @@ final class PageStore {
     ZxStatus lookup(long page, boolean write, PageLookup out) {
         long frame = frame(page);
         out.fresh = false;
-        if (frame != PageList.ABSENT && !isShared(frame)) {
+        if (isOwn(frame)) {
             out.paddr = frame;
             out.writable = true;
             return ZxStatus.OK;
@@ -139,8 +132,8 @@ final class PageStore {
             frames.free(fresh);
             return VmErrors.statusOf(e);
         }
-        fill(fresh, frame);
-        install(page, fresh, frame);
+        pages.fill(fresh, frame);
+        pages.install(page, fresh, frame);
         out.paddr = fresh;
         out.writable = true;
         out.fresh = true;
@@ -155,10 +148,7 @@ final class PageStore {
             return;
         }
         lookup.fresh = false;
-        pages.set(page, lookup.replaced);
-        if (lookup.replaced != PageList.ABSENT) {
-            shares.increment(lookup.replaced);
-        }
+        pages.putBack(page, lookup.replaced);
         frames.free(lookup.paddr);
     }
 
@@ -171,7 +161,7 @@ final class PageStore {
             if (frame == PageList.ABSENT) {
                 return;
             }
-            boolean writable = !isShared(frame);
+            boolean writable = isOwn(frame);
             if (out.count == 0) {
                 out.writable = writable;
             } else if (out.writable != writable) {
@@ -196,7 +186,7 @@ final class PageStore {
         if (isContiguous()) {
             return;
         }
-        long wanted = wantedFrames(first, end);
+        long wanted = pages.wanted(first, end);
         if (wanted == 0) {
             return;
         }
@@ -210,26 +200,12 @@ final class PageStore {
         int used = 0;
         for (long page = first; page < end; page++) {
             long frame = pages.get(page);
-            if (frame == PageList.ABSENT || isShared(frame)) {
-                fill(fresh[used], frame);
-                install(page, fresh[used], frame);
+            if (!isOwn(frame)) {
+                pages.fill(fresh[used], frame);
+                pages.install(page, fresh[used], frame);
                 used++;
             }
         }
-    }
-
-    /// How many pages of `[first, end)` have no frame of their own. The cost is that of the pages
-    /// that have one.
-    private long wantedFrames(long first, long end) {
-        long own = 0;
-        for (long page = pages.next(first, end);
-                page != PageList.NONE;
-                page = pages.next(page + 1, end)) {
-            if (!isShared(pages.get(page))) {
-                own++;
-            }
-        }
-        return end - first - own;
     }
 
     /// Drops the pages of `[first, end)`: they read as zeros from now on. Mappings that show them
@@ -237,33 +213,8 @@ final class PageStore {
     void decommit(long first, long end) {
         if (pages.next(first, end) != PageList.NONE) {
             unmap(first, end);
-            release(first, end);
+            pages.release(first, end);
         }
-    }
-
-    /// Frees the pages of `[first, end)` that nobody else has, and gives up the share of the
-    /// others. No mapping shows them any more.
-    private void release(long first, long end) {
-        long page = pages.next(first, end);
-        if (page == PageList.NONE) {
-            return;
-        }
-        long[] batch = new long[(int) Math.min(BATCH, pages.count())];
-        int filled = 0;
-        for (; page != PageList.NONE; page = pages.next(page + 1, end)) {
-            long frame = pages.get(page);
-            pages.set(page, PageList.ABSENT);
-            if (isShared(frame)) {
-                shares.decrement(frame);
-            } else {
-                batch[filled++] = frame;
-                if (filled == batch.length) {
-                    frames.free(batch, 0, filled);
-                    filled = 0;
-                }
-            }
-        }
-        frames.free(batch, 0, filled);
     }
 
     /// Whether [#zero] of a range would write to pages in place.
@@ -321,7 +272,7 @@ final class PageStore {
         while (start < end) {
             long pinned = pins.next(start, end);
             long stop = pinned == PageList.NONE ? end : pinned;
-            release(start, stop);
+            pages.release(start, stop);
             if (pinned != PageList.NONE) {
                 zeroInPlace(pinned, 0, (int) PAGE);
             }
@@ -332,8 +283,8 @@ final class PageStore {
     /// Makes one or two pages this store's own if they exist and are shared, and takes those of
     /// `[first, end)` out of every mapping: all of it or nothing.
     private void ownAndHide(long page, long otherPage, long first, long end) {
-        boolean one = page != PageList.NONE && isShared(pages.get(page));
-        boolean two = otherPage != PageList.NONE && isShared(pages.get(otherPage));
+        boolean one = page != PageList.NONE && pages.isShared(pages.get(page));
+        boolean two = otherPage != PageList.NONE && pages.isShared(pages.get(otherPage));
         long[] fresh = new long[(one ? 1 : 0) + (two ? 1 : 0)];
         if (fresh.length != 0) {
             frames.allocate(fresh, 0, fresh.length);
@@ -352,14 +303,14 @@ final class PageStore {
         }
         if (one) {
             long frame = pages.get(page);
-            fill(fresh[0], frame);
-            install(page, fresh[0], frame);
+            pages.fill(fresh[0], frame);
+            pages.install(page, fresh[0], frame);
         }
         if (two) {
             long frame = pages.get(otherPage);
             long mine = fresh[fresh.length - 1];
-            fill(mine, frame);
-            install(otherPage, mine, frame);
+            pages.fill(mine, frame);
+            pages.install(otherPage, mine, frame);
         }
     }
 
@@ -389,7 +340,7 @@ final class PageStore {
             zeroInPlace(last, (int) (zeroFrom & (PAGE - 1)), (int) PAGE);
         }
         if (newEnd < oldEnd) {
-            release(newEnd, oldEnd);
+            pages.release(newEnd, oldEnd);
         }
         sizeBytes = newSize;
     }
@@ -407,18 +358,13 @@ final class PageStore {
     void shareWith(PageStore child, long offset) {
         long first = offset >>> SHIFT;
         long end = Math.min(first + child.pageCount(), pageCount());
-        long page = pages.next(first, end);
-        if (page == PageList.NONE) {
+        if (pages.next(first, end) == PageList.NONE) {
             return;
         }
         if (!mappings.isEmpty()) {
             mappings.writeProtect(first << SHIFT, (end << SHIFT) - 1);
         }
-        for (; page != PageList.NONE; page = pages.next(page + 1, end)) {
-            long frame = pages.get(page);
-            shares.increment(frame);
-            child.pages.set(page - first, frame);
-        }
+        pages.shareWith(child.pages, first, end);
     }
 
     // ---- bytes
@@ -446,7 +392,7 @@ final class PageStore {
     void write(long offset, MemorySegment source, long sourceOffset, long len) {
         long first = offset >>> SHIFT;
         long end = ((offset + len - 1) >>> SHIFT) + 1;
-        long[] fresh = new long[isContiguous() ? 0 : (int) wantedFrames(first, end)];
+        long[] fresh = new long[isContiguous() ? 0 : (int) pages.wanted(first, end)];
         frames.allocate(fresh, 0, fresh.length);
         hideOrFree(first, end, fresh);
         int used = 0;
@@ -457,26 +403,21 @@ final class PageStore {
             long inPage = at & (PAGE - 1);
             long step = Math.min(PAGE - inPage, len - done);
             long frame = frame(page);
-            if (frame != PageList.ABSENT && !isShared(frame)) {
+            if (isOwn(frame)) {
                 memory.write(frame + inPage, source, sourceOffset + done, step);
             } else {
                 long mine = fresh[used++];
                 if (step != PAGE) {
-                    fill(mine, frame);
+                    pages.fill(mine, frame);
                 }
                 memory.write(mine + inPage, source, sourceOffset + done, step);
-                install(page, mine, frame);
+                pages.install(page, mine, frame);
             }
             done += step;
         }
     }
 
     // ---- attribution
-
-    /// How many pages have a frame, shared or not.
-    long committedPages() {
-        return isContiguous() ? pageCount() : pages.count();
-    }
 
     long metadataBytes() {
         return pages.metadataBytes();
@@ -489,30 +430,18 @@ final class PageStore {
             out.add(Math.max(0, last - first), 1);
             return;
         }
-        for (long page = pages.next(first, last);
-                page != PageList.NONE;
-                page = pages.next(page + 1, last)) {
-            out.add(1, shares.get(pages.get(page)) + 1);
-        }
+        pages.attribute(first, last, out);
     }
 
     // ---- helpers
 
-    private boolean isShared(long frame) {
-        return frame != PageList.ABSENT && shares.get(frame) != 0;
+    /// Whether a frame of this store's may be written in place: nobody else has it.
+    private boolean isOwn(long frame) {
+        return frame != PageList.ABSENT && !pages.isShared(frame);
     }
 
-    /// Fills a fresh frame with what the page showed until now.
-    private void fill(long fresh, long frame) {
-        if (frame == PageList.ABSENT) {
-            memory.zero(fresh, PAGE);
-        } else {
-            memory.copy(frame, fresh, PAGE);
-        }
-    }
-
-    /// Takes what a page shows until now out of every mapping, before [#install] (clause O-184): a
-    /// frame that others have too, or the zero frame.
+    /// Takes what a page shows until now out of every mapping, before the page gets another (clause
+    /// O-184): a frame that others have too, or the zero frame.
     private void hide(long page, long old) {
         if (mayBeShown(page, old)) {
             unmap(page, page + 1);
@@ -533,7 +462,7 @@ final class PageStore {
             long start = first;
             for (long page = first; page < end; page++) {
                 long frame = pages.get(page);
-                boolean stays = frame != PageList.ABSENT && !isShared(frame);
+                boolean stays = isOwn(frame);
                 if (stays || !mayBeShown(page, frame)) {
                     unmap(start, page);
                     start = page + 1;
@@ -544,15 +473,6 @@ final class PageStore {
             frames.free(fresh, 0, fresh.length);
             throw e;
         }
-    }
-
-    /// Puts a filled frame in place of what the page had: nothing, or a frame that others have too.
-    /// No mapping shows the page.
-    private void install(long page, long fresh, long old) {
-        if (old != PageList.ABSENT) {
-            shares.decrement(old);
-        }
-        pages.set(page, fresh);
     }
 
     private void unmap(long first, long end) {
@@ -573,7 +493,7 @@ final class PageStore {
     long discard() {
         long dropped = pages.count();
         unmap(0, pageCount());
-        release(0, pageCount());
+        pages.release(0, pageCount());
         return dropped;
     }
 }

@@ -1,8 +1,22 @@
 package io.jircon.vm;
 
-/// [AddrSpaceCases] on `aarch64`.
-class AddrSpaceAarch64Test extends AddrSpaceCases {
-    AddrSpaceAarch64Test() {
-        super("aarch64");
+import org.junit.jupiter.api.Nested;
+
+/// Guest-physical address spaces on `aarch64`.
+class AddrSpaceAarch64Test {
+    private static final String HAL = "aarch64";
+
+    @Nested
+    class Areas extends AddrSpaceAreaCases {
+        Areas() {
+            super(HAL);
+        }
+    }
+
+    @Nested
+    class Access extends AddrSpaceAccessCases {
+        Access() {
+            super(HAL);
+        }
     }
 }

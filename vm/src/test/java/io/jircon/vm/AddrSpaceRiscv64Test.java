@@ -1,8 +1,22 @@
 package io.jircon.vm;
 
-/// [AddrSpaceCases] on `riscv64`.
-class AddrSpaceRiscv64Test extends AddrSpaceCases {
-    AddrSpaceRiscv64Test() {
-        super("riscv64");
+import org.junit.jupiter.api.Nested;
+
+/// Guest-physical address spaces on `riscv64`.
+class AddrSpaceRiscv64Test {
+    private static final String HAL = "riscv64";
+
+    @Nested
+    class Areas extends AddrSpaceAreaCases {
+        Areas() {
+            super(HAL);
+        }
+    }
+
+    @Nested
+    class Access extends AddrSpaceAccessCases {
+        Access() {
+            super(HAL);
+        }
     }
 }

@@ -1,8 +1,22 @@
 package io.jircon.vm;
 
-/// [AddrSpaceCases] on `x86_64`.
-class AddrSpaceX8664Test extends AddrSpaceCases {
-    AddrSpaceX8664Test() {
-        super("x86_64");
+import org.junit.jupiter.api.Nested;
+
+/// Guest-physical address spaces on `x86_64`.
+class AddrSpaceX8664Test {
+    private static final String HAL = "x86_64";
+
+    @Nested
+    class Areas extends AddrSpaceAreaCases {
+        Areas() {
+            super(HAL);
+        }
+    }
+
+    @Nested
+    class Access extends AddrSpaceAccessCases {
+        Access() {
+            super(HAL);
+        }
     }
 }
