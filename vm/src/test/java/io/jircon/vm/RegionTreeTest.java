@@ -346,7 +346,6 @@ class RegionTreeTest {
     @Tag("V-77")
     @Tag("V-258")
     @Tag("V-256")
-    @Tag("V-257")
     @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
     void aMillionOnePageMembersFillARegion() {
         int count = 1_000_000;
@@ -367,5 +366,25 @@ class RegionTreeTest {
             root = at;
         }
         assertTrue(root.height <= 29, "height " + root.height + " for a million members");
+    }
+
+    /// If every gap were looked at, this would take many minutes.
+    @Test
+    @Tag("V-257")
+    @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    void gapsThatAreTooSmallAreNotVisited() {
+        int count = 200_000;
+        RegionTree tree = new RegionTree(0, 2 * count * PAGE + 4 * PAGE - 1);
+        for (int i = 0; i < count; i++) {
+            tree.insert(node(2L * i * PAGE, PAGE));
+        }
+        long end = (2L * count - 1) * PAGE;
+        for (int i = 0; i < count; i++) {
+            assertEquals(end, firstFit(tree, 2 * PAGE));
+            assertEquals(PAGE, firstFit(tree, PAGE));
+        }
+        long limitLast = end + 4 * PAGE - 1;
+        assertEquals(3, tree.countPlaces(2 * PAGE, 12, limitLast));
+        assertEquals(RegionTree.NO_PLACE, tree.place(2 * PAGE, 12, end - 1, 0, null));
     }
 }

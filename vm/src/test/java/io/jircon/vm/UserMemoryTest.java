@@ -105,6 +105,25 @@ class UserMemoryTest {
     }
 
     @Test
+    @Tag("zcore-V28")
+    void aTransferGoesOnInTheNextMappingAsFarAsItMay() {
+        VmAddressRegion region = vm.region(4);
+        long at = VmarFixture.mapAt(region, 0, VmarFixture.RW, vm.vmo(1), 0, 1);
+        VmarFixture.mapAt(region, 1, VmarFixture.RW, vm.vmo(1), 0, 1);
+        VmarFixture.mapAt(region, 2, VmarFixture.R, vm.vmo(1), 0, 1);
+        VmarFixture.mapAt(region, 3, VmarFlags.NONE, vm.vmo(1), 0, 1);
+        byte[] bytes = new byte[2 * (int) PAGE];
+        java.util.Arrays.fill(bytes, (byte) 3);
+        memory.write(at, bytes);
+        assertArrayEquals(bytes, memory.read(at, bytes.length));
+        MemorySegment all = MemorySegment.ofArray(new byte[4 * (int) PAGE]);
+        assertEquals(3 * PAGE, memory.transfer(AccessKind.READ, at, all, 0, 4 * PAGE));
+        assertEquals(ZxStatus.ACCESS_DENIED, memory.status());
+        assertEquals(2 * PAGE, memory.transfer(AccessKind.WRITE, at, all, 0, 4 * PAGE));
+        assertEquals(ZxStatus.ACCESS_DENIED, memory.status());
+    }
+
+    @Test
     @Tag("V-206")
     void aRefusedAccessCarriesTheStatusOfItsFault() {
         long at = vm.root.map(VmarFixture.R, 0, vm.vmo(1), 0, 2 * PAGE);

@@ -27,6 +27,8 @@ class VmarScaleTest {
     @Test
     @Tag("V-246")
     @Tag("V-258")
+    @Tag("zcore-V1")
+    @Timeout(value = 180, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
     void aMillionOnePageRegionsFillTheirParent() {
         int count = 1_000_000;
         VmAddressRegion region = vm.region(count);

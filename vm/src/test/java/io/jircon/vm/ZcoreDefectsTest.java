@@ -35,8 +35,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /// Defects that a reimplementation of regions really had, each as a test that fails with it. The
-/// tag is the defect's number in the list they were taken from. Those not here by themselves: V1 is
-/// [VmarScaleTest]'s million regions, V17 [VmarConcurrencyTest], V21 its destroy test.
+/// tag is the defect's number in the list they were taken from. A few are in the suites that their
+/// subject belongs to: sizes in [VmarScaleTest], threads in [VmarInterleavingTest].
 class ZcoreDefectsTest {
     private final VmarFixture vm = new VmarFixture();
     private VmAddressRegion region;
@@ -74,7 +74,6 @@ class ZcoreDefectsTest {
 
     @Test
     @Tag("zcore-V3")
-    @Tag("zcore-V4")
     void alignmentRoundsTheCandidateUp() {
         child(region, 0, 1);
         VmAddressRegion aligned = vm.root.allocate(VmarFlags.align(21), 0, PAGE);
