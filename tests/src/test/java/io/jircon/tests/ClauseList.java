@@ -38,7 +38,8 @@ record ClauseList(String name, Map<String, State> states, List<String> mistakes)
     private static final Pattern TAG = Pattern.compile("@Tag\\(\"([^\"]+)\"\\)");
 
     static ClauseList read(Path file) {
-        var list = new ClauseList(file.getFileName().toString(), new TreeMap<>(), new ArrayList<>());
+        var list =
+                new ClauseList(file.getFileName().toString(), new TreeMap<>(), new ArrayList<>());
         try {
             Files.readAllLines(file).forEach(list::add);
         } catch (IOException e) {

@@ -163,7 +163,8 @@ class VmarCallsTest {
     @Tag("zcore-V4")
     void theTopByteOfTheOptionsIsAnAlignment() {
         region(1);
-        assertEquals(0, calls.allocate(root, CAN_RWX | 21 << 24, 0, PAGE).baseAddress() & 0x1f_ffff);
+        assertEquals(
+                0, calls.allocate(root, CAN_RWX | 21 << 24, 0, PAGE).baseAddress() & 0x1f_ffff);
         assertEquals(0, calls.map(root, R | 22 << 24, 0, vmo, 0, PAGE) & 0x3f_ffff);
         refuses(INVALID_ARGS, () -> calls.allocate(root, CAN_RWX | 33 << 24, 0, PAGE));
     }

@@ -147,8 +147,8 @@ class VmarInterleavingTest {
         assertEquals(3, ahead.read(0, 1)[0]);
     }
 
-    /// A change of several children at once is in a listing as a whole or not at all: more than
-    /// the clause asks for, which lets a listing drop its locks between entries.
+    /// A change of several children at once is in a listing as a whole or not at all: more than the
+    /// clause asks for, which lets a listing drop its locks between entries.
     @Test
     @Tag("V-231")
     @Tag("V-277")
@@ -257,13 +257,12 @@ class VmarInterleavingTest {
         try (var threads = Executors.newSingleThreadExecutor();
                 var memory = new UserMemory(vm.root, vm.hal.newMmu())) {
             Future<?> writing =
-                    threads.submit(
-                            () -> {
-                                while (!stop.get()) {
-                                    memory.writeInt(base, written.get());
-                                    written.incrementAndGet();
-                                }
-                            });
+                    threads.submit(() -> {
+                        while (!stop.get()) {
+                            memory.writeInt(base, written.get());
+                            written.incrementAndGet();
+                        }
+                    });
             try {
                 for (int round = 0; round < 50; round++) {
                     try (VmObject snapshot = vmo.createSnapshot(0, PAGE)) {
