@@ -32,6 +32,9 @@ final class VmarFixture implements AutoCloseable {
     /// The kind of machine; set it to run the region tests on another.
     private static final String HAL = System.getProperty("jircon.vm.hal", "x86_64");
 
+    /// An option of that machine, `name=value`; set it to run the tests with it.
+    private static final String HAL_OPTION = System.getProperty("jircon.vm.hal.option", "");
+
     private static final long MEMORY_BYTES = 64L << 20;
 
     final Hal hal;
@@ -57,8 +60,15 @@ final class VmarFixture implements AutoCloseable {
 
     /// A machine of the kind to test.
     static Hal newHal(UnaryOperator<FrameAllocator> wrapper) {
+        HalConfig config =
+                HalConfig.DEFAULT.withMemoryBytes(MEMORY_BYTES).withFrameWrapper(wrapper);
+        int equals = HAL_OPTION.indexOf('=');
         return Hals.create(
-                HAL, HalConfig.DEFAULT.withMemoryBytes(MEMORY_BYTES).withFrameWrapper(wrapper));
+                HAL,
+                equals < 0
+                        ? config
+                        : config.withOption(
+                                HAL_OPTION.substring(0, equals), HAL_OPTION.substring(equals + 1)));
     }
 
     /// A machine that has kernel address spaces: one of the kind to test, or a fake where that kind

@@ -5,9 +5,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /// The native words that a system call needs beside its arguments: where errno is kept, and two
-/// `struct iovec`. Made once and used again, so that a call makes no garbage; serves one thread at
-/// a time. The garbage collector frees it, so that no order of closing can pull it away from a
-/// call.
+/// `struct iovec`, or another struct of up to 32 bytes in their place. Made once and used again, so
+/// that a call makes no garbage; serves one thread at a time. The garbage collector frees it, so
+/// that no order of closing can pull it away from a call.
 ///
 /// ```
 ///  0          16          24         32          40         48
@@ -24,11 +24,15 @@ final class CallScratch {
     final MemorySegment local;
     final MemorySegment remote;
 
+    /// The place of both `struct iovec`.
+    final MemorySegment struct;
+
     CallScratch() {
         all = Arena.ofAuto().allocate(TOTAL_BYTES, 16);
         state = all.asSlice(0, LOCAL_OFFSET);
         local = all.asSlice(LOCAL_OFFSET, IOVEC_BYTES);
         remote = all.asSlice(REMOTE_OFFSET, IOVEC_BYTES);
+        struct = all.asSlice(LOCAL_OFFSET, 2 * IOVEC_BYTES);
     }
 
     /// The error of the last call that failed.

@@ -100,7 +100,7 @@ final class HostEditor {
                 old != HostFrames.NO_HOST_PAGE
                         && HostFrames.offsetOf(old) == HostFrames.offsetOf(wanted)
                         && HostFrames.isHinted(old) == HostFrames.isHinted(wanted);
-        return sameFrame ? Action.PROTECT : Action.SHOW;
+        return sameFrame && window.canProtect(old, wanted) ? Action.PROTECT : Action.SHOW;
     }
 
     private void flush(EditPlan plan, int nextEdit) {
@@ -108,7 +108,7 @@ final class HostEditor {
         long result =
                 switch (action) {
                     case SHOW -> window.show(start, count, shown);
-                    case PROTECT -> window.protect(start, count, HostFrames.protectionOf(shown));
+                    case PROTECT -> window.protect(start, count, shown);
                     case HIDE -> window.hide(start, count);
                     case NOTHING, ABSENT -> 0;
                 };
@@ -133,7 +133,10 @@ final class HostEditor {
             long result =
                     switch (actionOf(plan, edit)) {
                         case NOTHING, ABSENT -> 0;
-                        case PROTECT -> window.protect(page, count, HostFrames.protectionOf(old));
+                        case PROTECT ->
+                                window.canProtect(frames.hostPage(plan.after(edit)), old)
+                                        ? window.protect(page, count, old)
+                                        : window.show(page, count, old);
                         case SHOW, HIDE ->
                                 old == HostFrames.NO_HOST_PAGE
                                         ? window.hide(page, count)

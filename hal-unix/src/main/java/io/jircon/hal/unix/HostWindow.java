@@ -3,10 +3,16 @@ package io.jircon.hal.unix;
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
+import org.jspecify.annotations.Nullable;
 
 /// A reserved range of host addresses that belongs to one page table: nothing else of this process
 /// is ever mapped there, and the page table maps nowhere else. Pages without an entry hold a
 /// reservation without access, so the window never has a hole that the host could give away.
+///
+/// Once it is armed, the host holds accesses to pages without an entry, and writes to pages that
+/// may only be read: to the host those allow more than their entries do ([FaultDescriptor]). Arming
+/// is a wish. Where the host refuses, a page allows what its entry does, and such accesses end with
+/// EFAULT.
 ///
 /// Guarded by its page table's lock.
 final class HostWindow {
@@ -18,6 +24,7 @@ final class HostWindow {
     private final HostFrames frames;
     private final long address;
     private final long sizeBytes;
+    private @Nullable FaultDescriptor arms;
 
     private HostWindow(Posix posix, HostFrames frames, long address, long sizeBytes) {
         this.posix = posix;
@@ -34,7 +41,7 @@ final class HostWindow {
     /// @param sizeBytes how much, a multiple of the base page
     /// @return the window, or null when something else is mapped there
     /// @throws PagingException NO_RESOURCES when the host has no such room
-    static @org.jspecify.annotations.Nullable HostWindow reserve(
+    static @Nullable HostWindow reserve(
             Posix posix, HostFrames frames, long address, long sizeBytes) {
         var scratch = new CallScratch();
         int flags = RESERVE_FLAGS | (address == 0 ? 0 : Posix.MAP_FIXED_NOREPLACE);
@@ -85,6 +92,9 @@ final class HostWindow {
             // Refused, it is no loss but that the page table counts a mapping more than there is.
             posix.madvise(scratch, at, bytes, Posix.MADV_HUGEPAGE);
         }
+        if (got >= 0) {
+            rearm(page, count, hostPage);
+        }
         return Math.min(got, 0);
     }
 
@@ -104,6 +114,9 @@ final class HostWindow {
                         RESERVE_FLAGS | Posix.MAP_FIXED,
                         -1,
                         0);
+        if (got >= 0) {
+            rearm(page, count, HostFrames.NO_HOST_PAGE);
+        }
         return Math.min(got, 0);
     }
 
@@ -111,11 +124,73 @@ final class HostWindow {
     ///
     /// @param page first page of the window
     /// @param count how many pages
-    /// @param protection as `mprotect` takes it
+    /// @param hostPage the first page's, with the new protection; [#canProtect] has said yes
     /// @return 0, or the negative error number
-    long protect(long page, long count, int protection) {
+    long protect(long page, long count, long hostPage) {
         long bytes = checkedBytes(page, count);
+        int protection = HostFrames.protectionOf(hostPage);
+        int result = posix.mprotect(scratch, addressOf(page), bytes, protection);
+        if (result == 0) {
+            rearm(page, count, hostPage);
+        }
+        return result;
+    }
+
+    /// Whether [#protect] can turn one page of the host into another of the same frame. Pages that
+    /// are armed against writes stay so until they are shown anew.
+    boolean canProtect(long oldHostPage, long newHostPage) {
+        return arms == null || !isWritable(newHostPage) || isWritable(oldHostPage);
+    }
+
+    private static boolean isWritable(long hostPage) {
+        return (HostFrames.protectionOf(hostPage) & Posix.PROT_WRITE) != 0;
+    }
+
+    /// Has the host hold accesses from now on.
+    void arm(FaultDescriptor descriptor) {
+        arms = descriptor;
+    }
+
+    /// Arms pages that allow exactly what their entries do; nothing where the window is not armed.
+    ///
+    /// @param page first page of the window
+    /// @param count how many pages
+    /// @param hostPage what the first of them shows
+    void rearm(long page, long count, long hostPage) {
+        FaultDescriptor descriptor = arms;
+        if (descriptor == null || isWritable(hostPage)) {
+            return;
+        }
+        long bytes = checkedBytes(page, count);
+        if (hostPage == HostFrames.NO_HOST_PAGE) {
+            descriptor.armMissing(scratch, addressOf(page), bytes);
+        } else {
+            int protection = HostFrames.protectionOf(hostPage);
+            descriptor.armWriteProtect(scratch, addressOf(page), bytes, protection);
+        }
+    }
+
+    /// Lets pages allow exactly what their entries do.
+    ///
+    /// @param page first page of the window
+    /// @param count how many pages
+    /// @param hostPage what the first of them shows
+    /// @return 0, or the negative error number
+    long disarm(long page, long count, long hostPage) {
+        long bytes = checkedBytes(page, count);
+        int protection =
+                hostPage == HostFrames.NO_HOST_PAGE
+                        ? Posix.PROT_NONE
+                        : HostFrames.protectionOf(hostPage);
         return posix.mprotect(scratch, addressOf(page), bytes, protection);
+    }
+
+    /// Lets no page allow anything any more.
+    void shut() {
+        arms = null;
+        if (posix.mprotect(scratch, address, sizeBytes, Posix.PROT_NONE) < 0) {
+            hide(0, sizeBytes >>> PageSize.BASE_SHIFT);
+        }
     }
 
     /// Whether every page of a range is still mapped, by whatever.
@@ -134,7 +209,8 @@ final class HostWindow {
         }
     }
 
-    private long addressOf(long page) {
+    /// Host address of a page.
+    long addressOf(long page) {
         return address + (page << PageSize.BASE_SHIFT);
     }
 

@@ -18,7 +18,7 @@ import java.util.NoSuchElementException;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/// The system calls of this module. No other class calls native code.
+/// The system calls of this module. No class but this and [FaultCalls] calls native code.
 ///
 /// Every call answers as the kernel does: a result of zero or more, or the negative error number.
 /// What an error means is for the caller to say; [#failure] makes the exception for those that
@@ -286,11 +286,13 @@ class Posix {
                 kind, call + " = " + Errno.name(errno) + "; " + Errno.advice(name, errno));
     }
 
-    private static int result(CallScratch scratch, int returned) {
+    /// What a call that answers with an `int` returned, or the negative error number.
+    static int result(CallScratch scratch, int returned) {
         return returned < 0 ? -scratch.errno() : returned;
     }
 
-    private static AssertionError unexpected(Throwable thrown) {
+    /// For what a handle throws, which knows no exceptions of its own.
+    static AssertionError unexpected(Throwable thrown) {
         if (thrown instanceof Error error) {
             throw error;
         }
@@ -379,6 +381,39 @@ class Posix {
         }
     }
 
+    /// Links a function of the C library.
+    ///
+    /// @param arguments what it takes behind the memory for errno
+    /// @throws NoSuchElementException when the library lacks it
+    static MethodHandle bind(String name, MemoryLayout result, MemoryLayout... arguments) {
+        return bind(name, new Linker.Option[] {ERRNO}, result, arguments);
+    }
+
+    /// Links a function of the C library that takes any number of arguments.
+    ///
+    /// @param fixed how many of the arguments are always there
+    /// @param arguments what it takes behind the memory for errno
+    /// @throws NoSuchElementException when the library lacks it
+    static MethodHandle bindVariadic(
+            String name, int fixed, MemoryLayout result, MemoryLayout... arguments) {
+        Linker.Option[] options = {ERRNO, Linker.Option.firstVariadicArg(fixed)};
+        return bind(name, options, result, arguments);
+    }
+
+    private static MethodHandle bind(
+            String name, Linker.Option[] options, MemoryLayout result, MemoryLayout... arguments) {
+        if (ERRNO_OFFSET != 0) {
+            throw new NoSuchElementException("errno is not where it is looked for");
+        }
+        Linker linker = Linker.nativeLinker();
+        SymbolLookup library = linker.defaultLookup();
+        MemorySegment function =
+                library.find(name)
+                        .orElseThrow(
+                                () -> new NoSuchElementException("the C library has no " + name));
+        return linker.downcallHandle(function, FunctionDescriptor.of(result, arguments), options);
+    }
+
     /// The handles. Loaded by the probe; constants, so that calls are compiled in line.
     private static final class Calls {
         static final MethodHandle SYSCONF = bind("sysconf", JAVA_LONG, JAVA_INT);
@@ -393,13 +428,7 @@ class Posix {
                 bind("madvise", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT);
         static final MethodHandle MEMFD_CREATE = bind("memfd_create", JAVA_INT, ADDRESS, JAVA_INT);
         static final MethodHandle OPEN =
-                bind(
-                        "open",
-                        new Linker.Option[] {ERRNO, Linker.Option.firstVariadicArg(2)},
-                        JAVA_INT,
-                        ADDRESS,
-                        JAVA_INT,
-                        JAVA_INT);
+                bindVariadic("open", 2, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT);
         static final MethodHandle FTRUNCATE = bind("ftruncate", JAVA_INT, JAVA_INT, JAVA_LONG);
         static final MethodHandle CLOSE = bind("close", JAVA_INT, JAVA_INT);
         static final MethodHandle PROCESS_VM_READV = bindTransfer("process_vm_readv");
@@ -408,29 +437,6 @@ class Posix {
         private static MethodHandle bindTransfer(String name) {
             return bind(
                     name, JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG);
-        }
-
-        private static MethodHandle bind(
-                String name, MemoryLayout result, MemoryLayout... arguments) {
-            return bind(name, new Linker.Option[] {ERRNO}, result, arguments);
-        }
-
-        private static MethodHandle bind(
-                String name,
-                Linker.Option[] options,
-                MemoryLayout result,
-                MemoryLayout... arguments) {
-            if (ERRNO_OFFSET != 0) {
-                throw new NoSuchElementException("errno is not where it is looked for");
-            }
-            Linker linker = Linker.nativeLinker();
-            SymbolLookup library = linker.defaultLookup();
-            MemorySegment function =
-                    library.find(name)
-                            .orElseThrow(() ->
-                                    new NoSuchElementException("the C library has no " + name));
-            return linker.downcallHandle(
-                    function, FunctionDescriptor.of(result, arguments), options);
         }
     }
 }

@@ -29,7 +29,8 @@ import org.jspecify.annotations.Nullable;
 /// at 0, where the host maps nothing: address `a` lies at [UnixMmapPageTable#hostAddress]. There
 /// are no KERNEL tables.
 ///
-/// Options are those of [UnixMmapOptions]. Lock order: page table, machine, mapping budget.
+/// Options are those of [UnixMmapOptions]. Lock order: page table, machine, mapping budget, and the
+/// mutex of [HeldFaults].
 public final class UnixMmapHal implements Hal {
     /// The provider's name.
     public static final String NAME = "unix-mmap";
@@ -49,6 +50,8 @@ public final class UnixMmapHal implements Hal {
     private final PhysicalMemory memory;
     private final FrameAllocator frames;
     private final @Nullable FrameFile frameFile;
+    private final @Nullable HeldFaults heldFaults;
+    private final String faults;
 
     /// Changed under the lock, read by page tables without it.
     private final List<UnixMmapMmu> mmus = new CopyOnWriteArrayList<>();
@@ -65,7 +68,11 @@ public final class UnixMmapHal implements Hal {
     private volatile boolean closed;
 
     private UnixMmapHal(
-            Posix posix, HalConfig config, UnixMmapOptions options, FrameBacking backing) {
+            Posix posix,
+            FaultCalls faultCalls,
+            HalConfig config,
+            UnixMmapOptions options,
+            FrameBacking backing) {
         this.posix = posix;
         this.options = options;
         this.backing = backing;
@@ -78,6 +85,9 @@ public final class UnixMmapHal implements Hal {
         this.frameFile = store == null ? null : new FrameFile(store, allocator);
         this.frames = config.frameWrapper().apply(allocator);
         this.budget = new MappingBudget(options.maxMapCount());
+        FaultMode mode = options.faults().open(posix, faultCalls, hostFrames.descriptor(), this);
+        this.heldFaults = mode.held();
+        this.faults = mode.text();
     }
 
     /// Makes a machine.
@@ -92,10 +102,14 @@ public final class UnixMmapHal implements Hal {
     }
 
     static UnixMmapHal open(Posix posix, HalConfig config) {
+        return open(posix, new FaultCalls(posix), config);
+    }
+
+    static UnixMmapHal open(Posix posix, FaultCalls faultCalls, HalConfig config) {
         UnixMmapOptions options = UnixMmapOptions.of(config);
         FrameBacking backing = options.openBacking(posix, config);
         try {
-            return new UnixMmapHal(posix, config, options, backing);
+            return new UnixMmapHal(posix, faultCalls, config, options, backing);
         } catch (RuntimeException | Error failed) {
             backing.close();
             throw failed;
@@ -196,6 +210,15 @@ public final class UnixMmapHal implements Hal {
         return hugePages;
     }
 
+    /// How page faults of address spaces are noticed: `userfaultfd` when the host holds an access
+    /// until its fault is resolved ([PageTableTrait#setFaultHandler]), `efault` when the access
+    /// comes back and whoever made it resolves the fault and tries again.
+    ///
+    /// @return one of the words, a colon, and the kinds of faults or the reason
+    public String faults() {
+        return faults;
+    }
+
     /// How many mappings of the host the machine's windows consist of.
     ///
     /// @return one for each page table, and one for each border in it
@@ -233,6 +256,9 @@ public final class UnixMmapHal implements Hal {
         }
         open.forEach(UnixMmapPageTable::close);
         mmus.forEach(UnixMmapMmu::close);
+        if (heldFaults != null) {
+            heldFaults.close();
+        }
         synchronized (lock) {
             backing.close();
         }
@@ -248,6 +274,44 @@ public final class UnixMmapHal implements Hal {
 
     MappingBudget budget() {
         return budget;
+    }
+
+    /// What holds accesses.
+    ///
+    /// @return null where the host does not
+    @Nullable HeldFaults heldFaults() {
+        return heldFaults;
+    }
+
+    /// The access that a thread of the host is held in.
+    ///
+    /// @param thread the host's number of it
+    /// @param address host address of the page
+    /// @return null when the thread is in none of this machine's accesses
+    HeldFaults.@Nullable Held accessOf(int thread, long address) {
+        for (UnixMmapMmu mmu : mmus) {
+            HeldFaults.Held access = mmu.asHeld(thread, address);
+            if (access != null) {
+                return access;
+            }
+        }
+        return null;
+    }
+
+    /// Ends an access that is none of this machine's.
+    ///
+    /// @param address host address of the page that it is held at
+    void endForeignAccess(long address) {
+        List<UnixMmapPageTable> open;
+        synchronized (lock) {
+            open = List.copyOf(tables.keySet());
+        }
+        for (UnixMmapPageTable table : open) {
+            TableFaults own = table.faults();
+            if (own != null && own.pageAt(address) >= 0) {
+                own.endForeign(own.pageAt(address));
+            }
+        }
     }
 
     /// Waits for the accesses under way that may use what a table no longer allows.

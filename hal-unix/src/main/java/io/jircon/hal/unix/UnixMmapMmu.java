@@ -30,6 +30,10 @@ import org.jspecify.annotations.Nullable;
 /// takes a frame away waits until it is even or has moved on. A call moves at most 1 MiB, so that
 /// the wait is short.
 ///
+/// Where the host holds accesses ([HeldFaults]), a call is for bytes of one page: it is held before
+/// it has the page and so uses no frame while it is, and whoever takes frames away passes it over.
+/// Calls under the table's lock are made only where they cannot be held.
+///
 /// Bytes go to and from a thread-confined native segment directly, and through a buffer otherwise:
 /// an array has no fixed address, and another thread could free a shared segment under the call.
 ///
@@ -51,6 +55,20 @@ public class UnixMmapMmu implements Mmu {
 
     private volatile @Nullable UnixMmapPageTable table;
     private volatile boolean closed;
+
+    /// The thread that is in a call that may be held, by the host's number; 0 when none is. What
+    /// the call is about is written before.
+    private volatile int callingThread;
+
+    private @Nullable TableFaults callFaults;
+    private AccessKind callAccess = AccessKind.READ;
+    private int timesHeld;
+
+    /// Set and taken away by [HeldFaults], under its mutex.
+    private volatile HeldFaults.@Nullable Held held;
+
+    private @Nullable Thread numberedThread;
+    private int threadNumber;
 
     private long faultAddress;
     private AccessKind faultAccess = AccessKind.READ;
@@ -194,8 +212,11 @@ public class UnixMmapMmu implements Mmu {
         // Never past the window: behind it lies memory of somebody else.
         long left = active.lastAddress() - vaddr;
         long most = left >= 0 && left < want ? left + 1 : want;
+        long inPage = bytesInPage(vaddr);
+        if (active.mayHold()) {
+            most = Math.min(most, inPage);
+        }
         long result = attempt(active, vaddr, local, most, access);
-        long inPage = PageSize.BASE_BYTES - (vaddr & (PageSize.BASE_BYTES - 1));
         if (result == -Errno.EFAULT && inPage < most) {
             // What was refused may lie behind bytes that can be moved.
             result = attempt(active, vaddr, local, inPage, access);
@@ -225,8 +246,9 @@ public class UnixMmapMmu implements Mmu {
     /// when it is done and while nobody else can begin.
     private long attemptAlone(
             UnixMmapPageTable active, long vaddr, long local, long bytes, AccessKind access) {
-        long[] result = new long[1];
-        active.holdStill(() -> result[0] = attempt(active, vaddr, local, bytes, access));
+        long[] result = {-Errno.EFAULT};
+        active.holdStill(
+                vaddr, access, () -> result[0] = attempt(active, vaddr, local, bytes, access));
         return result[0];
     }
 
@@ -241,13 +263,69 @@ public class UnixMmapMmu implements Mmu {
                     return -Errno.EFAULT;
                 }
             }
+            TableFaults faults = active.armedFaults();
+            if (faults != null) {
+                most = Math.min(most, bytesInPage(vaddr));
+            }
             scratch.describe(local, active.hostAddress(vaddr), most);
-            return access == AccessKind.WRITE
-                    ? posix.writeOwnMemory(scratch)
-                    : posix.readOwnMemory(scratch);
+            return faults == null ? call(access) : callThatMayBeHeld(faults, access);
         } finally {
             activity.set(idle + 2);
         }
+    }
+
+    private long call(AccessKind access) {
+        return access == AccessKind.WRITE
+                ? posix.writeOwnMemory(scratch)
+                : posix.readOwnMemory(scratch);
+    }
+
+    private long callThatMayBeHeld(TableFaults faults, AccessKind access) {
+        return Thread.currentThread().isVirtual()
+                ? faults.held().onPlatformThread(() -> callOnPlatformThread(faults, access))
+                : callOnPlatformThread(faults, access);
+    }
+
+    private long callOnPlatformThread(TableFaults faults, AccessKind access) {
+        Thread thread = Thread.currentThread();
+        if (thread != numberedThread) {
+            threadNumber = faults.held().threadNumber(scratch);
+            numberedThread = thread;
+        }
+        callFaults = faults;
+        callAccess = access;
+        timesHeld = 0;
+        callingThread = threadNumber;
+        long result = call(access);
+        callingThread = 0;
+        // Whether the page may be executed was asked before the call was held: ask again.
+        return access == AccessKind.EXECUTE && timesHeld > 0 ? -Errno.EFAULT : result;
+    }
+
+    /// The access under way as one that the host holds.
+    ///
+    /// @param thread the host's number of the thread that is held
+    /// @param address host address of the page it is held at
+    /// @return null when it is another processor's
+    HeldFaults.@Nullable Held asHeld(int thread, long address) {
+        if (callingThread != thread) {
+            return null;
+        }
+        TableFaults faults = Objects.requireNonNull(callFaults);
+        timesHeld++;
+        long page = faults.pageAt(address);
+        return new HeldFaults.Held(
+                this, activity.get(), faults, page, address, callAccess, timesHeld);
+    }
+
+    /// What the host holds of this processor now.
+    HeldFaults.@Nullable Held held() {
+        return held;
+    }
+
+    /// Only for [HeldFaults], under its mutex.
+    void setHeld(HeldFaults.@Nullable Held next) {
+        held = next;
     }
 
     /// Begins an access that the page tables' changes wait for.
@@ -271,25 +349,38 @@ public class UnixMmapMmu implements Mmu {
         return idle;
     }
 
-    /// Waits until no access through a table that began before this call is under way.
+    /// Waits until no access through a table that began before this call is under way, but for one
+    /// that is held: that uses no frame, and what it goes on with is the table as it is then.
     void awaitIdle(UnixMmapPageTable of) {
         long seen = activity.get();
         if (table == of) {
-            awaitChange(seen);
+            awaitChange(seen, /* orHeld= */ true);
         }
     }
 
-    private void awaitChange(long seen) {
+    /// Waits for the end of an access.
+    ///
+    /// @param seen [#activity] during the access
+    void awaitEnd(long seen) {
+        awaitChange(seen, /* orHeld= */ false);
+    }
+
+    private void awaitChange(long seen, boolean orHeld) {
         if ((seen & 1) == 0) {
             return;
         }
-        for (int spins = 0; activity.get() == seen; spins++) {
+        for (int spins = 0; activity.get() == seen && !(orHeld && isHeldIn(seen)); spins++) {
             if (spins < 200) {
                 Thread.onSpinWait();
             } else {
                 LockSupport.parkNanos(1000);
             }
         }
+    }
+
+    private boolean isHeldIn(long seen) {
+        HeldFaults.Held now = held;
+        return now != null && now.activity() == seen;
     }
 
     private long fault(UnixMmapPageTable active, long vaddr, AccessKind access, FaultCause cause) {
@@ -306,6 +397,10 @@ public class UnixMmapMmu implements Mmu {
         faults++;
         accesses++;
         return 0;
+    }
+
+    private static long bytesInPage(long vaddr) {
+        return PageSize.BASE_BYTES - (vaddr & (PageSize.BASE_BYTES - 1));
     }
 
     private static long pagesTouched(long vaddr, long bytes) {
@@ -339,7 +434,7 @@ public class UnixMmapMmu implements Mmu {
             return;
         }
         closed = true;
-        awaitChange(activity.get());
+        awaitEnd(activity.get());
         hal.forget(this);
         arena.close();
     }

@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
 /// | `directory` | where a nameless file for the frames is made | in memory (memfd) |
 /// | `file` | a frame file that outlives the machine and is opened again when it exists | none |
 /// | `huge-pages` | `hint`: ask the host to back runs that fill whole huge pages with such | off |
+/// | `faults` | `userfaultfd`: hold accesses until their faults are resolved; `efault`: let them come back; `auto`: hold them where the host can | efault |
 ///
 /// Reserved huge pages (a memfd of kind hugetlb) are no option: the host maps those only whole and
 /// refuses each 4 KiB piece of one with EINVAL, and 4 KiB is what a page is here.
@@ -29,19 +30,22 @@ import org.jspecify.annotations.Nullable;
 /// @param directory null for a memfd
 /// @param file null for nameless frames
 /// @param hugePages whether to ask for huge pages
+/// @param faults how page faults are to be noticed
 record UnixMmapOptions(
         long windowBytes,
         long maxMapCount,
         @Nullable Path directory,
         @Nullable Path file,
-        boolean hugePages) {
+        boolean hugePages,
+        FaultMode.Wish faults) {
     private static final String WINDOW = "window";
     private static final String MAX_MAP_COUNT = "max-map-count";
     private static final String DIRECTORY = "directory";
     private static final String FILE = "file";
     private static final String HUGE_PAGES = "huge-pages";
+    private static final String FAULTS = "faults";
     private static final Set<String> KNOWN =
-            Set.of(WINDOW, MAX_MAP_COUNT, DIRECTORY, FILE, HUGE_PAGES);
+            Set.of(WINDOW, MAX_MAP_COUNT, DIRECTORY, FILE, HUGE_PAGES, FAULTS);
 
     private static final long DEFAULT_WINDOW = 64L << 30;
     private static final long MAX_WINDOW = 1L << 46;
@@ -92,7 +96,19 @@ record UnixMmapOptions(
                 limit,
                 path(DIRECTORY, given.get(DIRECTORY)),
                 path(FILE, given.get(FILE)),
-                huge.equals("hint"));
+                huge.equals("hint"),
+                faults(given.getOrDefault(FAULTS, "efault")));
+    }
+
+    private static FaultMode.Wish faults(String text) {
+        return switch (text) {
+            case "auto" -> FaultMode.Wish.AUTO;
+            case "userfaultfd" -> FaultMode.Wish.USERFAULTFD;
+            case "efault" -> FaultMode.Wish.EFAULT;
+            default ->
+                    throw notSupported(
+                            FAULTS + "=" + text + " is none of auto, userfaultfd, efault");
+        };
     }
 
     /// Opens the file that the options name.

@@ -2,6 +2,7 @@ package io.jircon.hal.unix;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.jircon.hal.AccessKind;
+import io.jircon.hal.FaultHandler;
 import io.jircon.hal.HugePages;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.OnExisting;
@@ -14,6 +15,7 @@ import io.jircon.hal.PagingException;
 import io.jircon.hal.WalkResult;
 import java.util.Objects;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 
 /// A page table whose entries are mappings of the host: each page shows its frame at a host
 /// address, with the host's own protection.
@@ -39,6 +41,9 @@ public final class UnixMmapPageTable implements PageTableTrait {
     private final TableBounds bounds;
     private final TableShadow shadow;
     private final ReentrantLock lock = new ReentrantLock();
+
+    /// Null where the host cannot hold accesses.
+    private final @Nullable TableFaults faults;
 
     @GuardedBy("lock")
     private final EditPlan plan;
@@ -79,6 +84,11 @@ public final class UnixMmapPageTable implements PageTableTrait {
         this.plan = new EditPlan(frames);
         this.planner = new EditPlanner(bounds, shadow.runs(), frames, window.address());
         this.editor = new HostEditor(window, frames);
+        HeldFaults held = hal.heldFaults();
+        this.faults =
+                held == null
+                        ? null
+                        : new TableFaults(held, lock, bounds, shadow, window, this.frames);
     }
 
     @Override
@@ -416,6 +426,22 @@ public final class UnixMmapPageTable implements PageTableTrait {
         }
     }
 
+    /// Has the host hold accesses through this table until the handler has resolved their faults,
+    /// where [UnixMmapHal#faults()] says that it does.
+    @Override
+    public void setFaultHandler(@Nullable FaultHandler handler) {
+        if (faults == null) {
+            return;
+        }
+        lock.lock();
+        try {
+            checkOpen();
+            faults.setHandler(handler, () -> hal.awaitAccesses(this));
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /// How many host mappings the window consists of, neighbours merged as the host merges them.
     ///
     /// @return at least 1; 0 after close
@@ -438,6 +464,9 @@ public final class UnixMmapPageTable implements PageTableTrait {
             }
             views.endAll();
             shadow.close();
+            if (faults != null) {
+                faults.close(broken);
+            }
             hal.awaitAccesses(this);
             hal.forget(this);
             budget.giveBack(mappingCount);
@@ -458,14 +487,36 @@ public final class UnixMmapPageTable implements PageTableTrait {
         return hal == machine;
     }
 
-    /// Runs something while nothing can change this table.
-    void holdStill(Runnable action) {
+    /// Makes an access while nothing can change this table, unless the host would hold it: nobody
+    /// could resolve its fault then.
+    void holdStill(long vaddr, AccessKind kind, Runnable access) {
         lock.lock();
         try {
-            action.run();
+            TableFaults armed = armedFaults();
+            if (armed == null || (!broken && armed.allows(vaddr, kind))) {
+                access.run();
+            }
         } finally {
             lock.unlock();
         }
+    }
+
+    /// The faults that the host holds accesses for.
+    ///
+    /// @return null when it holds none
+    @Nullable TableFaults armedFaults() {
+        return faults != null && faults.isArmed() ? faults : null;
+    }
+
+    boolean mayHold() {
+        return armedFaults() != null;
+    }
+
+    /// The table's part in serving faults.
+    ///
+    /// @return null where the host cannot hold accesses
+    @Nullable TableFaults faults() {
+        return faults;
     }
 
     /// What the table knows of its entries, for its processors.

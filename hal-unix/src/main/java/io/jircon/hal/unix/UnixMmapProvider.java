@@ -3,6 +3,7 @@ package io.jircon.hal.unix;
 import io.jircon.hal.Hal;
 import io.jircon.hal.HalConfig;
 import io.jircon.hal.HalProvider;
+import io.jircon.hal.PagingException;
 import java.util.List;
 import java.util.Optional;
 
@@ -28,9 +29,20 @@ public final class UnixMmapProvider implements HalProvider {
                 "rights: any with r; protection by the host's MMU",
                 "addresses: user and guest in a window of 64 GiB each, no kernel",
                 "access: process_vm_readv/writev, EFAULT becomes a page fault; pinned views",
+                "page faults: efault; with faults=auto " + faultsHere(),
                 "limit: vm.max_map_count=" + MappingBudget.hostLimit(),
                 "needs: Linux, native access",
-                "options: window, max-map-count, directory, file, huge-pages");
+                "options: window, max-map-count, directory, file, huge-pages, faults");
+    }
+
+    /// What a machine with option `faults=auto` says on this host.
+    private static String faultsHere() {
+        HalConfig small = HalConfig.DEFAULT.withMemoryBytes(1L << 20).withOption("faults", "auto");
+        try (UnixMmapHal machine = UnixMmapHal.open(small)) {
+            return machine.faults();
+        } catch (PagingException unusable) {
+            return "unknown: " + unusable.getMessage();
+        }
     }
 
     @Override

@@ -9,9 +9,15 @@
 ///   `process_vm_readv` and `process_vm_writev`, so that the host's MMU decides and a refusal comes
 ///   back as a page fault. Java code never touches such an address itself.
 ///
+/// With option `faults=userfaultfd`, or `auto` where the kernel allows it, `unix-mmap` has the host
+/// hold an access whose page is not there, or a write to a page that may only be read, until a
+/// thread of the machine has had the fault resolved: demand paging and copy-on-write as the kernel
+/// does them. Minor faults are left alone: they would only tell that a page was touched.
+///
 /// Both can keep their frames in a file that outlives the JVM (option `file`), together with the
 /// map of those that are handed out and a word of the user's: [io.jircon.hal.unix.FrameFile].
 ///
 /// Locking: a page table's lock is a leaf. On `unix-mmap` a change of a table waits for the
-/// accesses under way, and pinned views of a range end before its entries do.
+/// accesses under way, and pinned views of a range end before its entries do. An access that is
+/// held is not waited for, and whoever resolves its fault may change any table.
 package io.jircon.hal.unix;

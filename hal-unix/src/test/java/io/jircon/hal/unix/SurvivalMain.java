@@ -20,6 +20,8 @@ import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
@@ -33,27 +35,31 @@ final class SurvivalMain {
     private static final int TABLES = 3;
     private static final MmuFlags[] FLAGS = {MmuFlags.R, MmuFlags.RW, MmuFlags.RX, MmuFlags.RWX};
 
-    private final UnixMmapHal hal =
-            UnixMmapHal.open(
-                    HalConfig.DEFAULT
-                            .withMemoryBytes(PAGES * PAGE)
-                            .withOption("window", Long.toString(PAGES * PAGE)));
+    private final UnixMmapHal hal;
+    private final AtomicLong resolved = new AtomicLong();
     private final AtomicReferenceArray<UnixMmapPageTable> tables =
             new AtomicReferenceArray<>(TABLES);
-    private final UnixMmapMmu shared = (UnixMmapMmu) hal.newMmu();
+    private final UnixMmapMmu shared;
 
-    private SurvivalMain() {
+    private SurvivalMain(String faults) {
+        hal =
+                UnixMmapHal.open(
+                        HalConfig.DEFAULT
+                                .withMemoryBytes(PAGES * PAGE)
+                                .withOption("window", Long.toString(PAGES * PAGE))
+                                .withOption("faults", faults));
+        shared = (UnixMmapMmu) hal.newMmu();
         for (int i = 0; i < TABLES; i++) {
             tables.set(i, newTable());
         }
     }
 
-    /// @param arguments seed, threads, accesses of each thread
+    /// @param arguments seed, threads, accesses of each thread, value of option `faults`
     public static void main(String[] arguments) throws Exception {
         long seed = Long.parseLong(arguments[0]);
         int threads = Integer.parseInt(arguments[1]);
         int accesses = Integer.parseInt(arguments[2]);
-        var main = new SurvivalMain();
+        var main = new SurvivalMain(arguments[3]);
         List<Future<long[]>> running = new ArrayList<>();
         long[] sums = new long[4];
         try (ExecutorService pool = Executors.newFixedThreadPool(threads)) {
@@ -68,15 +74,34 @@ final class SurvivalMain {
                 }
             }
         }
+        HeldFaults held = main.hal.heldFaults();
         main.hal.close();
         PrintStream out = System.out;
         out.printf(
                 "survived: moved=%d faults=%d refused=%d viewsEnded=%d%n",
                 sums[0], sums[1], sums[2], sums[3]);
+        if (held != null) {
+            out.printf(
+                    "missing=%d writeProtect=%d resolved=%d%n",
+                    held.missingFaults(), held.writeProtectFaults(), main.resolved.get());
+        }
     }
 
+    /// A table whose faults are resolved by chance, where accesses are held.
     private UnixMmapPageTable newTable() {
-        return (UnixMmapPageTable) hal.newPageTable(AddressSpaceKind.USER);
+        var table = (UnixMmapPageTable) hal.newPageTable(AddressSpaceKind.USER);
+        table.setFaultHandler((vaddr, access) -> {
+            RandomGenerator random = ThreadLocalRandom.current();
+            if (random.nextInt(3) == 0) {
+                return false;
+            }
+            long paddr = hal.memory().base() + random.nextInt(PAGES) * PAGE;
+            MmuFlags flags = FLAGS[random.nextInt(FLAGS.length)];
+            table.mapRange(vaddr, paddr, PAGE, flags, HugePages.ALLOWED, OnExisting.UPGRADE);
+            resolved.incrementAndGet();
+            return true;
+        });
+        return table;
     }
 
     private long[] play(long seed, int accesses) {

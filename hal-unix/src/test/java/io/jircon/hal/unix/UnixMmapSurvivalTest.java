@@ -3,6 +3,7 @@ package io.jircon.hal.unix;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.jircon.hal.HalConfig;
 import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -15,13 +16,28 @@ class UnixMmapSurvivalTest {
     @ParameterizedTest(name = "seed={0}")
     @ValueSource(longs = {1, 2})
     void randomOperationsOfSeveralThreadsEndByThemselves(long seed) throws Exception {
+        survives(seed, ACCESSES, "efault");
+    }
+
+    @ParameterizedTest(name = "seed={0}")
+    @ValueSource(longs = {3, 4})
+    void soTheyDoWhereTheHostHoldsAccesses(long seed) throws Exception {
+        Userfaultfd.open(Posix.get(), HalConfig.DEFAULT).close();
+        survives(seed, ACCESSES / 3, "userfaultfd");
+    }
+
+    private static void survives(long seed, int accesses, String faults) throws Exception {
         Process child =
                 ChildJvm.start(
-                        SurvivalMain.class, Long.toString(seed), "4", Integer.toString(ACCESSES));
+                        SurvivalMain.class,
+                        Long.toString(seed),
+                        "4",
+                        Integer.toString(accesses),
+                        faults);
         String output = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertEquals(0, child.waitFor(), output);
         assertTrue(output.startsWith("survived: "), output);
-        for (String count : output.strip().split(" ")) {
+        for (String count : output.strip().split("\\s+")) {
             assertTrue(!count.endsWith("=0"), "nothing of a kind happened: " + output);
         }
     }

@@ -1,0 +1,203 @@
+package io.jircon.hal.unix;
+
+import io.jircon.hal.PageSize;
+import io.jircon.hal.PagingError;
+import io.jircon.hal.PagingException;
+import java.lang.foreign.ValueLayout;
+
+/// A descriptor of `userfaultfd(2)`: the host holds accesses to the ranges registered with it and
+/// says so in messages.
+///
+/// Pages that have nothing are registered before they may be accessed, and pages that may only be
+/// read are write-protected before they may be written: so that there is no moment at which an
+/// access that should be held gets through. Where the host refuses a step, the pages stay as they
+/// were before it and accesses end with EFAULT.
+///
+/// Safe for use by many threads, each with its own scratch.
+final class FaultDescriptor {
+    /// A range of pages without memory: any access is held.
+    private static final long MODE_MISSING = 1;
+
+    /// A range of pages with memory: writes are held.
+    private static final long MODE_WP = 2;
+
+    private static final long API = 0xAA;
+    private static final long FEATURE_FLAG_WP = 1;
+    private static final long FEATURE_THREAD_ID = 1 << 8;
+    private static final long FEATURE_WP_SHMEM = 1 << 12;
+
+    private static final long EVENT_PAGEFAULT = 0x12;
+    private static final long FLAG_WP = 2;
+    private static final long MESSAGE_BYTES = 32;
+    private static final long FLAGS_OFFSET = 8;
+    private static final long ADDRESS_OFFSET = 16;
+    private static final long THREAD_OFFSET = 24;
+
+    private final Posix posix;
+    private final FaultCalls calls;
+    private final int descriptor;
+    private final String noWriteProtect;
+
+    private FaultDescriptor(Posix posix, FaultCalls calls, int descriptor, String noWriteProtect) {
+        this.posix = posix;
+        this.calls = calls;
+        this.descriptor = descriptor;
+        this.noWriteProtect = noWriteProtect;
+    }
+
+    /// Makes one.
+    ///
+    /// @param frames the file that windows will show
+    /// @throws PagingException NOT_SUPPORTED when the host refuses, NO_RESOURCES when no descriptor
+    ///   is left; the message names the call, the error and what to do
+    static FaultDescriptor open(Posix posix, FaultCalls calls, int frames) {
+        var scratch = new CallScratch();
+        int made = calls.userfaultfd(scratch);
+        if (made < 0) {
+            int byDevice = calls.userfaultfdOfDevice(scratch);
+            if (byDevice < 0) {
+                throw refused(made, byDevice);
+            }
+            made = byDevice;
+        }
+        long all = FEATURE_THREAD_ID | FEATURE_FLAG_WP | FEATURE_WP_SHMEM;
+        String noWriteProtect = "";
+        int result = calls.ioctl(scratch, made, FaultCalls.IOCTL_API, API, all, 0);
+        if (result == -Errno.EINVAL) {
+            noWriteProtect = "the kernel cannot write-protect shared memory, Linux 5.19 can";
+            result = calls.ioctl(scratch, made, FaultCalls.IOCTL_API, API, FEATURE_THREAD_ID, 0);
+        }
+        if (result < 0) {
+            posix.close(scratch, made);
+            throw new PagingException(
+                    PagingError.NOT_SUPPORTED,
+                    "ioctl(userfaultfd, UFFDIO_API, features=0x"
+                            + Long.toHexString(FEATURE_THREAD_ID)
+                            + ") = "
+                            + Errno.name(-result)
+                            + "; the kernel does not say which thread is held, Linux 4.14 does");
+        }
+        if (noWriteProtect.isEmpty()) {
+            noWriteProtect = tryWriteProtect(posix, calls, made, frames);
+        }
+        return new FaultDescriptor(posix, calls, made, noWriteProtect);
+    }
+
+    private static PagingException refused(int byCall, int byDevice) {
+        if (byCall == -Errno.EMFILE || byCall == -Errno.ENFILE) {
+            return Posix.failure("userfaultfd(O_CLOEXEC | O_NONBLOCK)", byCall);
+        }
+        return new PagingException(
+                PagingError.NOT_SUPPORTED,
+                "userfaultfd = "
+                        + Errno.name(-byCall)
+                        + ", open(/dev/userfaultfd) = "
+                        + Errno.name(-byDevice)
+                        + "; run as root or with CAP_SYS_PTRACE, or give this user access to"
+                        + " /dev/userfaultfd, or sysctl -w vm.unprivileged_userfaultfd=1; in a"
+                        + " container allow the call in the seccomp profile");
+    }
+
+    /// Registers one page of the frames, which only files in memory allow.
+    ///
+    /// @return empty when that works, or why not
+    private static String tryWriteProtect(
+            Posix posix, FaultCalls calls, int descriptor, int frames) {
+        var scratch = new CallScratch();
+        long bytes = PageSize.BASE_BYTES;
+        long at = posix.mmap(scratch, 0, bytes, Posix.PROT_READ, Posix.MAP_SHARED, frames, 0);
+        if (at < 0) {
+            return "mmap(a frame) = " + Errno.name((int) -at);
+        }
+        int result =
+                calls.ioctl(scratch, descriptor, FaultCalls.IOCTL_REGISTER, at, bytes, MODE_WP, 0);
+        posix.munmap(scratch, at, bytes);
+        return result >= 0
+                ? ""
+                : "the frames lie in a file that the host cannot write-protect: UFFDIO_REGISTER = "
+                        + Errno.name(-result);
+    }
+
+    /// Why writes to read-only pages are not held.
+    ///
+    /// @return empty when they are
+    String noWriteProtect() {
+        return noWriteProtect;
+    }
+
+    int descriptor() {
+        return descriptor;
+    }
+
+    /// Lets accesses to pages without memory be held, when the host agrees.
+    ///
+    /// @param address host address of pages that are reserved without access
+    /// @param bytes how much
+    void armMissing(CallScratch scratch, long address, long bytes) {
+        if (register(scratch, address, bytes, MODE_MISSING) == 0) {
+            posix.mprotect(scratch, address, bytes, Posix.PROT_READ | Posix.PROT_WRITE);
+        }
+    }
+
+    /// Lets writes to read-only pages be held, when the host agrees.
+    ///
+    /// @param address host address of pages that show frames
+    /// @param bytes how much
+    /// @param protection what the pages allow, without PROT_WRITE
+    void armWriteProtect(CallScratch scratch, long address, long bytes, int protection) {
+        if (noWriteProtect.isEmpty()
+                && register(scratch, address, bytes, MODE_WP) == 0
+                && calls.ioctl(
+                                scratch,
+                                descriptor,
+                                FaultCalls.IOCTL_WRITEPROTECT,
+                                address,
+                                bytes,
+                                1)
+                        == 0) {
+            posix.mprotect(scratch, address, bytes, protection | Posix.PROT_WRITE);
+        }
+    }
+
+    private int register(CallScratch scratch, long address, long bytes, long mode) {
+        return calls.ioctl(scratch, descriptor, FaultCalls.IOCTL_REGISTER, address, bytes, mode, 0);
+    }
+
+    /// Lets the accesses go on that are held in a range: each tries again.
+    void wake(CallScratch scratch, long address, long bytes) {
+        int result = calls.ioctl(scratch, descriptor, FaultCalls.IOCTL_WAKE, address, bytes);
+        if (result < 0) {
+            throw Posix.failure("ioctl(userfaultfd, UFFDIO_WAKE)", result);
+        }
+    }
+
+    /// Reads the next message into a scratch, for the questions below.
+    ///
+    /// @return false when there is none
+    boolean nextMessage(CallScratch scratch) {
+        long got = calls.read(scratch, descriptor, MESSAGE_BYTES);
+        return got == MESSAGE_BYTES
+                && (scratch.struct.get(ValueLayout.JAVA_BYTE, 0) & 0xFF) == EVENT_PAGEFAULT;
+    }
+
+    /// Host address of the page that the access is held at.
+    static long messageAddress(CallScratch scratch) {
+        long address = scratch.struct.get(ValueLayout.JAVA_LONG, ADDRESS_OFFSET);
+        return PageSize.SIZE_4K.alignDown(address);
+    }
+
+    /// Whether a write was held at a page that is there.
+    static boolean isWriteProtect(CallScratch scratch) {
+        return (scratch.struct.get(ValueLayout.JAVA_LONG, FLAGS_OFFSET) & FLAG_WP) != 0;
+    }
+
+    /// The number of the thread that is held.
+    static int messageThread(CallScratch scratch) {
+        return scratch.struct.get(ValueLayout.JAVA_INT, THREAD_OFFSET);
+    }
+
+    /// Gives the descriptor back; nothing may be registered with it any more.
+    void close() {
+        posix.close(new CallScratch(), descriptor);
+    }
+}

@@ -1,0 +1,210 @@
+package io.jircon.hal.unix;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.jircon.hal.AccessKind;
+import io.jircon.hal.AddressSpaceKind;
+import io.jircon.hal.FaultCause;
+import io.jircon.hal.HalConfig;
+import io.jircon.hal.Mmu;
+import io.jircon.hal.MmuFlags;
+import io.jircon.hal.PageFault;
+import io.jircon.hal.PageSize;
+import io.jircon.hal.PagingError;
+import io.jircon.hal.PagingException;
+import java.lang.foreign.MemorySegment;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/// What becomes of option `faults` on hosts that refuse a part of `userfaultfd`.
+class FaultModeTest {
+    private static final long PAGE = PageSize.BASE_BYTES;
+
+    /// A host that refuses what it is told to.
+    private static final class OtherHost extends FaultCalls {
+        int callErrno;
+        int deviceErrno;
+        int eventErrno;
+        long refusedFeatures;
+        long refusedMode;
+
+        OtherHost() {
+            super(Posix.get());
+        }
+
+        @Override
+        int userfaultfd(CallScratch scratch) {
+            return callErrno == 0 ? super.userfaultfd(scratch) : -callErrno;
+        }
+
+        @Override
+        int userfaultfdOfDevice(CallScratch scratch) {
+            return deviceErrno == 0 ? super.userfaultfdOfDevice(scratch) : -deviceErrno;
+        }
+
+        @Override
+        int eventfd(CallScratch scratch) {
+            return eventErrno == 0 ? super.eventfd(scratch) : -eventErrno;
+        }
+
+        @Override
+        int ioctl(CallScratch scratch, int descriptor, long request, long... words) {
+            boolean refused =
+                    (request == IOCTL_API && (words[1] & refusedFeatures) != 0)
+                            || (request == IOCTL_REGISTER && words[2] == refusedMode);
+            return refused ? -Errno.EINVAL : super.ioctl(scratch, descriptor, request, words);
+        }
+    }
+
+    private final OtherHost host = new OtherHost();
+
+    private UnixMmapHal open(String faults) {
+        return UnixMmapHal.open(
+                Posix.get(),
+                host,
+                HalConfig.DEFAULT.withMemoryBytes(1L << 20).withOption("faults", faults));
+    }
+
+    private void assertRefused(PagingError error, String message) {
+        long before = HostMaps.descriptors();
+        var thrown = assertThrows(PagingException.class, () -> open("userfaultfd"));
+        assertEquals(error, thrown.error());
+        assertEquals(
+                error + ": option faults=userfaultfd: " + message + "; or take faults=efault",
+                thrown.getMessage());
+        try (UnixMmapHal hal = open("auto")) {
+            assertEquals("efault: " + message, hal.faults());
+            assertFaults(hal);
+        }
+        assertEquals(before, HostMaps.descriptors());
+    }
+
+    /// Nothing is held, and accesses end in their faults.
+    private static void assertFaults(UnixMmapHal hal) {
+        try (var table = hal.newPageTable(AddressSpaceKind.USER);
+                Mmu mmu = hal.newMmu()) {
+            table.setFaultHandler((vaddr, access) -> {
+                throw new AssertionError("nothing is held");
+            });
+            mmu.activate(table);
+            long vaddr = table.firstAddress();
+            MemorySegment word = MemorySegment.ofArray(new byte[8]);
+            assertEquals(0, mmu.load(vaddr, word, 0, 8));
+            assertEquals(
+                    new PageFault(vaddr, AccessKind.READ, FaultCause.NOT_PRESENT), mmu.fault());
+        }
+    }
+
+    @Test
+    void efaultAsksTheHostNothing() {
+        host.callErrno = Errno.EPERM;
+        try (UnixMmapHal hal = open("efault")) {
+            assertEquals("efault: option faults=efault", hal.faults());
+            assertFaults(hal);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, 13, EPERM, EACCES", "38, 2, ENOSYS, ENOENT"})
+    void userWithoutTheRightIsToldWhatToDo(int call, int device, String callName, String name) {
+        host.callErrno = call;
+        host.deviceErrno = device;
+        assertRefused(
+                PagingError.NOT_SUPPORTED,
+                "userfaultfd = "
+                        + callName
+                        + ", open(/dev/userfaultfd) = "
+                        + name
+                        + "; run as root or with CAP_SYS_PTRACE, or give this user access to"
+                        + " /dev/userfaultfd, or sysctl -w vm.unprivileged_userfaultfd=1; in a"
+                        + " container allow the call in the seccomp profile");
+    }
+
+    @Test
+    void kernelThatDoesNotNameThreadsIsNoUse() {
+        Userfaultfd.open(Posix.get(), HalConfig.DEFAULT).close();
+        host.refusedFeatures = 1 << 8;
+        assertRefused(
+                PagingError.NOT_SUPPORTED,
+                "ioctl(userfaultfd, UFFDIO_API, features=0x100) = EINVAL; the kernel does not say"
+                        + " which thread is held, Linux 4.14 does");
+    }
+
+    @Test
+    void processWithoutDescriptorsIsTold() {
+        Userfaultfd.open(Posix.get(), HalConfig.DEFAULT).close();
+        host.eventErrno = Errno.EMFILE;
+        assertRefused(
+                PagingError.NO_RESOURCES,
+                "eventfd(0, EFD_CLOEXEC) = EMFILE; no file descriptor is left: look at ulimit -n"
+                        + " and fs.file-max");
+        host.callErrno = Errno.EMFILE;
+        host.deviceErrno = Errno.EMFILE;
+        assertRefused(
+                PagingError.NO_RESOURCES,
+                "userfaultfd(O_CLOEXEC | O_NONBLOCK) = EMFILE; no file descriptor is left: look at"
+                        + " ulimit -n and fs.file-max");
+    }
+
+    @Test
+    void deviceServesWhereTheCallDoesNot() {
+        Userfaultfd.open(Posix.get(), HalConfig.DEFAULT).close();
+        host.callErrno = Errno.EPERM;
+        try (UnixMmapHal hal = open("auto")) {
+            // Where the device cannot be opened either, the reason is that of the device.
+            String expected =
+                    java.nio.file.Files.isWritable(java.nio.file.Path.of("/dev/userfaultfd"))
+                            ? "userfaultfd: missing and write-protect faults"
+                            : "efault: userfaultfd = EPERM, open(/dev/userfaultfd) = ";
+            assertEquals(expected, hal.faults().substring(0, expected.length()));
+        }
+    }
+
+    @Test
+    void kernelThatCannotWriteProtectHoldsMissingPagesOnly() {
+        Userfaultfd.open(Posix.get(), HalConfig.DEFAULT).close();
+        host.refusedFeatures = 1;
+        assertHoldsMissingOnly(
+                "userfaultfd: missing faults; the kernel cannot write-protect shared memory,"
+                        + " Linux 5.19 can");
+    }
+
+    @Test
+    void framesThatCannotBeWriteProtectedHoldMissingPagesOnly() {
+        Userfaultfd.open(Posix.get(), HalConfig.DEFAULT).close();
+        host.refusedMode = 2;
+        assertHoldsMissingOnly(
+                "userfaultfd: missing faults; the frames lie in a file that the host cannot"
+                        + " write-protect: UFFDIO_REGISTER = EINVAL");
+    }
+
+    private void assertHoldsMissingOnly(String text) {
+        try (UnixMmapHal hal = open("userfaultfd");
+                var table = hal.newPageTable(AddressSpaceKind.USER);
+                Mmu mmu = hal.newMmu()) {
+            assertEquals(text, hal.faults());
+            table.setFaultHandler((vaddr, access) -> {
+                table.map(vaddr, hal.memory().base(), PageSize.SIZE_4K, MmuFlags.R);
+                return true;
+            });
+            mmu.activate(table);
+            long vaddr = table.firstAddress() + PAGE;
+            MemorySegment word = MemorySegment.ofArray(new byte[8]);
+            assertEquals(8, mmu.load(vaddr, word, 0, 8));
+            assertEquals(0, mmu.store(vaddr, word, 0, 8));
+            assertEquals(
+                    new PageFault(vaddr, AccessKind.WRITE, FaultCause.PERMISSION), mmu.fault());
+        }
+    }
+
+    @Test
+    void valueThatIsNoneIsNotSupported() {
+        var thrown = assertThrows(PagingException.class, () -> open("maybe"));
+        assertEquals(PagingError.NOT_SUPPORTED, thrown.error());
+        assertEquals(
+                "NOT_SUPPORTED: faults=maybe is none of auto, userfaultfd, efault",
+                thrown.getMessage());
+    }
+}

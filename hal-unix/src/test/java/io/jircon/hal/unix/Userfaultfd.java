@@ -1,0 +1,23 @@
+package io.jircon.hal.unix;
+
+import io.jircon.hal.HalConfig;
+import io.jircon.hal.PagingError;
+import io.jircon.hal.PagingException;
+import org.junit.jupiter.api.Assumptions;
+
+/// Machines that hold accesses, for tests: where this host does not let them, the test is aborted
+/// and says why.
+final class Userfaultfd {
+    private Userfaultfd() {}
+
+    static UnixMmapHal open(Posix posix, HalConfig config) {
+        try {
+            return UnixMmapHal.open(posix, config.withOption("faults", "userfaultfd"));
+        } catch (PagingException refused) {
+            if (refused.error() != PagingError.NOT_SUPPORTED) {
+                throw refused;
+            }
+            return Assumptions.abort(refused.getMessage());
+        }
+    }
+}
