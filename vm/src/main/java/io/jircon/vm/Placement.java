@@ -114,7 +114,13 @@ record Placement(VmAddressRegion region, VmarFlags options, long offset, long si
     private void requireAlignedAddress(long address) {
         if (Ranges.alignUp(address, alignShift()) != address) {
             throw VmErrors.invalidArgs(
-                    "V-70", "address=" + hex(address) + " is not aligned as options=" + options);
+                    "V-70",
+                    "offset="
+                            + hex(offset)
+                            + " gives address="
+                            + hex(address)
+                            + ", which is not aligned as options="
+                            + options);
         }
     }
 
@@ -124,7 +130,14 @@ record Placement(VmAddressRegion region, VmarFlags options, long offset, long si
             throw new ZxException(
                     ZxStatus.ALREADY_EXISTS,
                     "V-71",
-                    "range " + Ranges.text(address, lastByte(address)) + " meets " + inTheWay);
+                    "offset="
+                            + hex(offset)
+                            + " size="
+                            + hex(sizeBytes)
+                            + " gives "
+                            + Ranges.text(address, lastByte(address))
+                            + ", which meets "
+                            + inTheWay);
         }
     }
 

@@ -32,7 +32,7 @@ final class ProtectOp {
         long stamp = aspace.lock.writeLock();
         try {
             region.requireAlive("V-146");
-            requireInside(region, vaddr, sizeBytes);
+            requireInside(region, vaddr, len);
             MmuFlags wanted = options.permissions();
             long last = vaddr + (sizeBytes - 1);
             List<MappingNode> mappings = collect(region, vaddr, last, wanted, mayTouchRegions);
@@ -74,16 +74,11 @@ final class ProtectOp {
         return sizeBytes;
     }
 
-    private static void requireInside(VmAddressRegion region, long vaddr, long sizeBytes) {
-        if (!region.containsRange(vaddr, sizeBytes)) {
+    private static void requireInside(VmAddressRegion region, long vaddr, long len) {
+        if (!region.containsRange(vaddr, VmoMath.up(len))) {
             throw VmErrors.invalidArgs(
                     "V-147",
-                    "vaddr="
-                            + hex(vaddr)
-                            + " with len="
-                            + hex(sizeBytes)
-                            + " is not inside "
-                            + region);
+                    "vaddr=" + hex(vaddr) + " with len=" + hex(len) + " is not inside " + region);
         }
     }
 

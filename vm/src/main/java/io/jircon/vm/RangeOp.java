@@ -34,7 +34,7 @@ final class RangeOp {
             VmAddressRegion region, VmarOp op, long vaddr, long len, boolean mayTouchRegions) {
         requireWholePages(vaddr, len);
         long sizeBytes = VmoMath.up(len);
-        requireInside(region, vaddr, sizeBytes);
+        requireInside(region, vaddr, len);
         new RangeOp(region, op, vaddr, vaddr + (sizeBytes - 1), mayTouchRegions).run();
     }
 
@@ -48,16 +48,11 @@ final class RangeOp {
         }
     }
 
-    private static void requireInside(VmAddressRegion region, long vaddr, long sizeBytes) {
-        if (!region.containsRange(vaddr, sizeBytes)) {
+    private static void requireInside(VmAddressRegion region, long vaddr, long len) {
+        if (!region.containsRange(vaddr, VmoMath.up(len))) {
             throw VmErrors.outOfRange(
                     "V-174",
-                    "vaddr="
-                            + hex(vaddr)
-                            + " with len="
-                            + hex(sizeBytes)
-                            + " is not inside "
-                            + region);
+                    "vaddr=" + hex(vaddr) + " with len=" + hex(len) + " is not inside " + region);
         }
     }
 

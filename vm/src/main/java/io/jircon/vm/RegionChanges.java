@@ -26,7 +26,7 @@ final class RegionChanges {
         long stamp = aspace.lock.writeLock();
         try {
             region.requireAlive("V-126");
-            requireInside(region, vaddr, sizeBytes);
+            requireInside(region, vaddr, len);
             long last = vaddr + (sizeBytes - 1);
             requireWholeRegions(region, vaddr, last, mayTouchRegions);
             clear(region, vaddr, last);
@@ -50,16 +50,11 @@ final class RegionChanges {
         return sizeBytes;
     }
 
-    private static void requireInside(VmAddressRegion region, long vaddr, long sizeBytes) {
-        if (!region.containsRange(vaddr, sizeBytes)) {
+    private static void requireInside(VmAddressRegion region, long vaddr, long len) {
+        if (!region.containsRange(vaddr, VmoMath.up(len))) {
             throw VmErrors.invalidArgs(
                     "V-127",
-                    "vaddr="
-                            + hex(vaddr)
-                            + " with len="
-                            + hex(sizeBytes)
-                            + " is not inside "
-                            + region);
+                    "vaddr=" + hex(vaddr) + " with len=" + hex(len) + " is not inside " + region);
         }
     }
 

@@ -9,7 +9,6 @@ import static io.jircon.vm.VmarFixture.mapAt;
 
 import io.jircon.hal.AccessKind;
 import io.jircon.hal.Hal;
-import io.jircon.kobject.ObjectType;
 import io.jircon.kobject.ZxException;
 import io.jircon.kobject.ZxStatus;
 import java.lang.foreign.MemorySegment;
@@ -19,7 +18,6 @@ import java.util.List;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import java.util.zip.CRC32;
 
 /// A machine in some state, whose frames and page tables can be made to fail, for the suites that
 /// run one operation with every failure.
@@ -209,65 +207,14 @@ final class FailureScene implements AutoCloseable {
         region.opRange(op, base + 3 * PAGE, pages * PAGE);
     }
 
-    /// What callers can observe, as text: the listing, the frames that are in use for other things
-    /// than tables, the regions, the memory object and its contents.
+    /// What callers can observe, as text.
     String observable() {
-        vm.root.checkInvariants();
-        var text = new StringBuilder();
-        vm.root.maps().forEach(entry -> text.append(entry).append('\n'));
-        long free = vm.hal.frames().freeFrames() + vm.root.pageTable().tableFrames();
-        text.append("free ").append(free);
-        text.append(" regions ").append(vm.machine.kernel().liveObjects(ObjectType.VMAR));
-        text.append(" objects ").append(vm.machine.kernel().liveObjects(ObjectType.VMO));
-        text.append('\n').append(vmo.info()).append(" stream ").append(vmo.streamSizeBytes());
-        text.append(" contents ").append(contents());
-        return text.toString();
-    }
-
-    /// A checksum of what the memory object holds, or why it cannot be read.
-    private String contents() {
-        byte[] bytes = new byte[(int) PAGE];
-        var sum = new CRC32();
-        try {
-            vmo.read(0, MemorySegment.NULL);
-            for (long at = nextPage(0); at != VmObject.NO_PAGE; at = nextPage(at + PAGE)) {
-                vmo.read(at, MemorySegment.ofArray(bytes));
-                sum.update((int) (at / PAGE));
-                sum.update(bytes);
-            }
-            return Long.toHexString(sum.getValue());
-        } catch (ZxException e) {
-            return e.status().toString();
-        }
-    }
-
-    private long nextPage(long from) {
-        vmo.lock().lock();
-        try {
-            return vmo.nextExisting(from, vmo.sizeBytes() - from);
-        } finally {
-            vmo.lock().unlock();
-        }
+        return WholeState.observable(vm.root, List.of(vmo));
     }
 
     /// What callers can observe, and every entry and table.
     String everything() {
-        var text = new StringBuilder(observable());
-        vm.root
-                .pageTable()
-                .forEachLeaf(
-                        vm.root.baseAddress(),
-                        vm.root.sizeBytes(),
-                        (vaddr, paddr, size, flags) ->
-                                text.append('\n')
-                                        .append(Long.toHexString(vaddr))
-                                        .append(' ')
-                                        .append(Long.toHexString(paddr))
-                                        .append(' ')
-                                        .append(size)
-                                        .append(flags));
-        text.append(" tables ").append(vm.root.pageTable().tableFrames());
-        return text.toString();
+        return WholeState.everything(vm.root, List.of(vmo));
     }
 
     @Override
