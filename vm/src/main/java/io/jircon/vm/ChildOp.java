@@ -76,17 +76,30 @@ final class ChildOp {
         }
     }
 
-    /// Clause O-134.
-    private PagedVmo newSlice() {
+    /// The checks of a slice that all kinds of objects have (clause O-134).
+    static void requireInsideParent(VmObject parent, long offset, long sizeBytes) {
         requireOffsetAligned("O-134", offset);
-        long rounded = VmoMath.up(sizeBytes);
-        CreateOp.requireAtMostMax("O-134", rounded);
-        if (!VmoMath.isInside(offset, rounded, parent.sizeBytes())) {
+        CreateOp.requireAtMostMax("O-134", "sizeBytes", sizeBytes);
+        if (!VmoMath.isInside(offset, VmoMath.up(sizeBytes), parent.sizeBytes())) {
             throw VmErrors.invalidArgs(
                     "O-134",
-                    "offset=%s size=%s leaves the parent's size=%s"
-                            .formatted(hex(offset), hex(rounded), hex(parent.sizeBytes())));
+                    "offset=%s sizeBytes=%s leaves the parent's size=%s"
+                            .formatted(hex(offset), hex(sizeBytes), hex(parent.sizeBytes())));
         }
+    }
+
+    /// The first check of a reference (clause O-143).
+    static void requireNoRange(long offset, long sizeBytes) {
+        if (offset != 0 || sizeBytes != 0) {
+            throw VmErrors.invalidArgs(
+                    "O-143",
+                    "offset=" + hex(offset) + " sizeBytes=" + hex(sizeBytes) + " must be 0");
+        }
+    }
+
+    /// Clause O-134.
+    private PagedVmo newSlice() {
+        requireInsideParent(parent, offset, sizeBytes);
         if (parent.isResizable()) {
             throw VmErrors.notSupported("O-134", "vmo=koid " + parent.koid() + " is resizable");
         }
@@ -100,7 +113,7 @@ final class ChildOp {
                 parent.store,
                 PagedVmo.Role.SLICE,
                 parent.windowOffset + offset,
-                rounded,
+                VmoMath.up(sizeBytes),
                 new StreamSize(sizeBytes),
                 EnumSet.noneOf(VmoOption.class),
                 /* immutable= */ false);
@@ -108,11 +121,7 @@ final class ChildOp {
 
     /// Clause O-143.
     private PagedVmo newReference() {
-        if (offset != 0 || sizeBytes != 0) {
-            throw VmErrors.invalidArgs(
-                    "O-143",
-                    "offset=" + hex(offset) + " sizeBytes=" + hex(sizeBytes) + " must be 0");
-        }
+        requireNoRange(offset, sizeBytes);
         if (parent.role == PagedVmo.Role.SLICE || parent.isContiguous()) {
             throw VmErrors.notSupported(
                     "O-143", "vmo=koid " + parent.koid() + " is a slice or contiguous");
@@ -141,8 +150,12 @@ final class ChildOp {
         }
         requireOffsetAligned("O-150", offset);
         long rounded = VmoMath.up(sizeBytes);
-        CreateOp.requireAtMostMax("O-150", rounded);
-        PagedVmo.requireNoWrap("O-150", offset, rounded);
+        CreateOp.requireAtMostMax("O-150", "sizeBytes", sizeBytes);
+        if (VmoMath.sumWraps(offset, rounded)) {
+            throw VmErrors.outOfRange(
+                    "O-150",
+                    "offset=" + hex(offset) + " plus sizeBytes=" + hex(sizeBytes) + " wraps");
+        }
         parent.requireCached("O-150");
         if (VmoMath.sumWraps(parent.store.rootOffset, offset)
                 || VmoMath.sumWraps(parent.store.rootOffset + offset, rounded)) {

@@ -35,8 +35,10 @@ final class CreateOp {
                     "O-21",
                     "sizeBytes=" + hex(sizeBytes) + " passes " + hex(VmObject.MAX_SIZE_BYTES));
         }
+        if (!unbounded) {
+            requireAtMostMax("O-17", "sizeBytes", sizeBytes);
+        }
         long rounded = unbounded ? VmObject.MAX_SIZE_BYTES : VmoMath.up(sizeBytes);
-        requireAtMostMax("O-17", rounded);
         var store = new PageStore(machine, new VmoFamily(), policy, rounded, 0);
         var vmo =
                 new PagedVmo(
@@ -70,7 +72,7 @@ final class CreateOp {
             throw VmErrors.invalidArgs(
                     "O-26", "alignShift=" + alignShift + " is neither 0 nor in 12..63");
         }
-        requireAtMostMax("O-26", sizeBytes);
+        requireAtMostMax("O-26", "sizeBytes", sizeBytes);
         long base;
         try {
             base =
@@ -96,11 +98,13 @@ final class CreateOp {
                 /* immutable= */ false);
     }
 
-    static void requireAtMostMax(String clause, long sizeBytes) {
+    /// Refuses a size that is larger than an object can be (clause O-10), which is a multiple of
+    /// the page size: then it is larger when rounded up, too.
+    static void requireAtMostMax(String clause, String name, long sizeBytes) {
         if (Long.compareUnsigned(sizeBytes, VmObject.MAX_SIZE_BYTES) > 0) {
             throw VmErrors.outOfRange(
                     clause,
-                    "sizeBytes=" + hex(sizeBytes) + " passes " + hex(VmObject.MAX_SIZE_BYTES));
+                    name + "=" + hex(sizeBytes) + " passes " + hex(VmObject.MAX_SIZE_BYTES));
         }
     }
 }

@@ -10,6 +10,7 @@ import io.jircon.kobject.ZxStatus;
 import java.lang.foreign.MemorySegment;
 import java.util.EnumSet;
 import java.util.Set;
+import java.util.function.IntToLongFunction;
 import org.jspecify.annotations.Nullable;
 
 /// An object with pages: an original, a snapshot, or a window on the pages of one (a slice, a
@@ -152,6 +153,18 @@ final class PagedVmo extends VmObject {
     // ---- bytes
 
     @Override
+    void requireReadable(long offset, long len) {
+        requireNoWrap("O-38", offset, len);
+        lock().lock();
+        try {
+            requireHeld();
+            requireAccessible("O-38", offset, len);
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    @Override
     public void read(long offset, MemorySegment target) {
         requireNoWrap("O-38", offset, target.byteSize());
         lock().lock();
@@ -181,7 +194,7 @@ final class PagedVmo extends VmObject {
         }
     }
 
-    static void requireNoWrap(String clause, long offset, long len) {
+    private static void requireNoWrap(String clause, long offset, long len) {
         if (VmoMath.sumWraps(offset, len)) {
             throw VmErrors.outOfRange(
                     clause, "offset=" + hex(offset) + " plus len=" + hex(len) + " wraps");
@@ -222,7 +235,7 @@ final class PagedVmo extends VmObject {
             throw unavailable("is not resizable");
         }
         long rounded = VmoMath.up(newSizeBytes);
-        CreateOp.requireAtMostMax("O-52", rounded);
+        CreateOp.requireAtMostMax("O-52", "newSizeBytes", newSizeBytes);
         lock().lock();
         try {
             requireHeld();
@@ -361,7 +374,7 @@ final class PagedVmo extends VmObject {
     }
 
     @Override
-    long[] pinPages(long offset, long len) {
+    IntToLongFunction pinPages(long offset, long len) {
         requireNotDiscarded();
         long first = storePage(offset);
         long end = first + (len >>> SHIFT);
@@ -383,7 +396,7 @@ final class PagedVmo extends VmObject {
         for (int i = 0; i < addresses.length; i++) {
             addresses[i] = store.frame(first + i);
         }
-        return addresses;
+        return page -> addresses[page];
     }
 
     @Override

@@ -7,6 +7,7 @@ import io.jircon.kobject.ZxStatus;
 import java.lang.foreign.MemorySegment;
 import java.util.EnumSet;
 import java.util.Set;
+import java.util.function.IntToLongFunction;
 import org.jspecify.annotations.Nullable;
 
 /// A fixed physical range, or a slice of one (clauses O-23 to O-25).
@@ -97,6 +98,11 @@ final class PhysicalVmo extends VmObject {
     }
 
     @Override
+    void requireReadable(long offset, long len) {
+        throw notSupported("read");
+    }
+
+    @Override
     public void read(long offset, MemorySegment target) {
         throw notSupported("read");
     }
@@ -142,12 +148,8 @@ final class PhysicalVmo extends VmObject {
 
     /// The frames of a physical range never move: there is nothing to keep in place.
     @Override
-    long[] pinPages(long offset, long len) {
-        long[] addresses = new long[Math.toIntExact(len >>> VmoMath.SHIFT)];
-        for (int i = 0; i < addresses.length; i++) {
-            addresses[i] = policy.base() + offset + i * PAGE;
-        }
-        return addresses;
+    IntToLongFunction pinPages(long offset, long len) {
+        return page -> policy.base() + offset + page * PAGE;
     }
 
     @Override
@@ -178,23 +180,14 @@ final class PhysicalVmo extends VmObject {
     @Override
     public VmObject createChild(Set<VmoChildOption> options, long offset, long childSizeBytes) {
         ChildOp.requireChildOptions(this, options, childSizeBytes);
+        if (options.contains(VmoChildOption.REFERENCE)) {
+            ChildOp.requireNoRange(offset, childSizeBytes);
+            throw VmErrors.notSupported("O-143", "vmo=koid " + koid() + " is physical");
+        }
         if (!options.contains(VmoChildOption.SLICE)) {
             throw notSupported("createChild with " + options);
         }
-        if (!VmoMath.isAligned(offset)) {
-            throw VmErrors.invalidArgs(
-                    "O-134", "offset=" + VmoMath.hex(offset) + " is not page aligned");
-        }
-        long rounded = VmoMath.up(childSizeBytes);
-        if (!VmoMath.isInside(offset, rounded, sizeBytes)) {
-            throw VmErrors.invalidArgs(
-                    "O-134",
-                    "offset="
-                            + VmoMath.hex(offset)
-                            + " size="
-                            + VmoMath.hex(rounded)
-                            + " leaves the parent");
-        }
+        ChildOp.requireInsideParent(this, offset, childSizeBytes);
         lock().lock();
         try {
             requireHeld();
@@ -207,7 +200,7 @@ final class PhysicalVmo extends VmObject {
                             mappings,
                             policy.base() + offset,
                             windowOffset + offset,
-                            rounded);
+                            VmoMath.up(childSizeBytes));
             child.setName(name());
             adopt(child);
             return child;

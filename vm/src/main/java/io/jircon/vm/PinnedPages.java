@@ -1,18 +1,25 @@
 package io.jircon.vm;
 
+import io.jircon.kobject.ZxException;
+import io.jircon.kobject.ZxStatus;
+import java.util.Objects;
+import java.util.function.IntToLongFunction;
+
 /// Pages of a memory object that stay where they are, for a device that reads or writes them by
 /// physical address (clauses O-121 to O-128). Keeps the object alive. Safe for use by many threads.
 public final class PinnedPages implements AutoCloseable {
     private final VmObject vmo;
     private final long offset;
-    private final long[] addresses;
+    private final int pageCount;
+    private final IntToLongFunction addresses;
 
     /// Guarded by the object's lock.
     private boolean open = true;
 
-    private PinnedPages(VmObject vmo, long offset, long[] addresses) {
+    private PinnedPages(VmObject vmo, long offset, int pageCount, IntToLongFunction addresses) {
         this.vmo = vmo;
         this.offset = offset;
+        this.pageCount = pageCount;
         this.addresses = addresses;
     }
 
@@ -28,7 +35,15 @@ public final class PinnedPages implements AutoCloseable {
                                 .formatted(VmoMath.hex(offset), VmoMath.hex(len)));
             }
             vmo.requireInside("O-121", offset, len);
-            var pinned = new PinnedPages(vmo, offset, vmo.pinPages(offset, len));
+            long count = len >>> VmoMath.SHIFT;
+            if (count > Integer.MAX_VALUE) {
+                throw new ZxException(
+                        ZxStatus.NO_MEMORY,
+                        "O-123",
+                        "offset=%s len=%s are more pages than can be listed"
+                                .formatted(VmoMath.hex(offset), VmoMath.hex(len)));
+            }
+            var pinned = new PinnedPages(vmo, offset, (int) count, vmo.pinPages(offset, len));
             vmo.addUse();
             return pinned;
         } finally {
@@ -47,7 +62,7 @@ public final class PinnedPages implements AutoCloseable {
     ///
     /// @return at least 1
     public int pageCount() {
-        return addresses.length;
+        return pageCount;
     }
 
     /// Where a page is.
@@ -56,7 +71,7 @@ public final class PinnedPages implements AutoCloseable {
     /// @return physical address of its first byte; holds until [#close()]
     /// @throws IndexOutOfBoundsException when there is no such page
     public long address(int page) {
-        return addresses[page];
+        return addresses.applyAsLong(Objects.checkIndex(page, pageCount));
     }
 
     /// Unpins the pages. Closing twice is harmless.
@@ -66,7 +81,7 @@ public final class PinnedPages implements AutoCloseable {
         try {
             if (open) {
                 open = false;
-                vmo.unpinPages(offset, addresses.length * VmoMath.PAGE);
+                vmo.unpinPages(offset, pageCount * VmoMath.PAGE);
                 vmo.removeUse();
             }
         } finally {

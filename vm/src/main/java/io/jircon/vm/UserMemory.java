@@ -226,7 +226,11 @@ public final class UserMemory implements AutoCloseable {
     /// @param length how many
     /// @return the bytes
     /// @throws ZxException as [#status()]
+    /// @throws IllegalArgumentException when the length is negative
     public byte[] read(long vaddr, int length) {
+        if (length < 0) {
+            throw new IllegalArgumentException("length=" + length + " is negative");
+        }
         byte[] bytes = new byte[length];
         read(vaddr, MemorySegment.ofArray(bytes));
         return bytes;

@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.EnumSet;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.IntToLongFunction;
 import org.jspecify.annotations.Nullable;
 
 /// A memory object: a run of pages that can be mapped, read and written.
@@ -214,6 +215,9 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
     ///   leaves the object; NOT_FOUND when its contents were discarded
     public abstract void read(long offset, MemorySegment target);
 
+    /// The checks of [#read(long, MemorySegment)].
+    abstract void requireReadable(long offset, long len);
+
     /// Copies bytes in, all or none; takes frames for exactly the pages touched (clause O-45).
     ///
     /// @param offset first byte
@@ -227,7 +231,12 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
     /// @param length how many
     /// @return the bytes
     /// @throws ZxException as [#read(long, MemorySegment)]
+    /// @throws IllegalArgumentException when the length is negative
     public final byte[] read(long offset, int length) {
+        if (length < 0) {
+            throw new IllegalArgumentException("length=" + length + " is negative");
+        }
+        requireReadable(offset, length); // before memory is taken for what cannot be read
         byte[] bytes = new byte[length];
         read(offset, MemorySegment.ofArray(bytes));
         return bytes;
@@ -327,8 +336,8 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
 
     /// Pins whole pages inside the object, all or none.
     ///
-    /// @return their physical addresses
-    abstract long[] pinPages(long offset, long len);
+    /// @return the physical address of each, by its number from 0
+    abstract IntToLongFunction pinPages(long offset, long len);
 
     abstract void unpinPages(long offset, long len);
 
