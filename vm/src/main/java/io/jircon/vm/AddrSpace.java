@@ -162,8 +162,8 @@ public final class AddrSpace implements AutoCloseable {
     ///   address space; INVALID_ARGS when an address or the length is not page aligned, when it is
     ///   0, or the flags lack READ; OUT_OF_RANGE when the host-physical range wraps; NOT_SUPPORTED
     ///   for flags that the format cannot express; ALREADY_EXISTS when an area is in the way;
-    ///   OUT_OF_RANGE when the host-physical range is wider than the format; NO_MEMORY; BAD_STATE
-    ///   after close
+    ///   OUT_OF_RANGE when the host-physical range is wider than the format; NO_MEMORY. BAD_STATE
+    ///   after close comes after the first two
     public void mapLinear(GuestPhysAddr gpa, HostPhysAddr hpa, long length, MmuFlags flags) {
         checkRange("A-134", gpa, length);
         if (!VmoMath.isAligned(hpa.value())) {
@@ -173,6 +173,7 @@ public final class AddrSpace implements AutoCloseable {
         if (VmoMath.sumWraps(hpa.value(), length - 1)) {
             throw VmErrors.outOfRange("A-119", "hpa=" + hpa + " length=" + hex(length) + " wraps");
         }
+        requireSupported("A-134", flags);
         synchronized (lock) {
             requireFree("A-134", gpa, length);
             try (VmObject range =
@@ -195,6 +196,7 @@ public final class AddrSpace implements AutoCloseable {
     public void mapAlloc(GuestPhysAddr gpa, long length, MmuFlags flags, Populate populate) {
         checkRange("A-135", gpa, length);
         checkNewArea("A-135", length, flags);
+        requireSupported("A-135", flags);
         boolean eager = populate == Populate.EAGERLY;
         synchronized (lock) {
             requireFree("A-135", gpa, length);
@@ -437,6 +439,9 @@ public final class AddrSpace implements AutoCloseable {
         }
         requireReadable(clause, flags);
         root.requireAlive(clause);
+    }
+
+    private void requireSupported(String clause, MmuFlags flags) {
         MmuFlags entry = flags.access().with(CachePolicy.of(flags).memoryType());
         if (!root.pageTable().supports(entry)) {
             throw VmErrors.notSupported(clause, "flags=" + flags + " are not for this machine");

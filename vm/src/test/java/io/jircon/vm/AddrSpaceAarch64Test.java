@@ -19,4 +19,11 @@ class AddrSpaceAarch64Test {
             super(HAL);
         }
     }
+
+    @Nested
+    class BadInput extends AddrSpaceBadInputCases {
+        BadInput() {
+            super(HAL, 40);
+        }
+    }
 }

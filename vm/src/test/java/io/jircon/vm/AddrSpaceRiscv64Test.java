@@ -19,4 +19,11 @@ class AddrSpaceRiscv64Test {
             super(HAL);
         }
     }
+
+    @Nested
+    class BadInput extends AddrSpaceBadInputCases {
+        BadInput() {
+            super(HAL, 56);
+        }
+    }
 }

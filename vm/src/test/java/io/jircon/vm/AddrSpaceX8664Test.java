@@ -19,4 +19,11 @@ class AddrSpaceX8664Test {
             super(HAL);
         }
     }
+
+    @Nested
+    class BadInput extends AddrSpaceBadInputCases {
+        BadInput() {
+            super(HAL, 46);
+        }
+    }
 }
