@@ -107,16 +107,6 @@ public final class PhysicalMemory {
         WORDS.setRelease(segment, paddr - base, value);
     }
 
-    /// Writes a word in one access, in no order with what goes before or follows. For loops that
-    /// order all of their words at once, by a fence before or by a release after them.
-    ///
-    /// @param paddr physical address, a multiple of 8
-    /// @param value the word
-    /// @throws IndexOutOfBoundsException outside this memory
-    public void writeLongOpaque(long paddr, long value) {
-        WORDS.setOpaque(segment, paddr - base, value);
-    }
-
     /// Replaces a word if it still has the value that was read.
     ///
     /// @param paddr physical address, a multiple of 8

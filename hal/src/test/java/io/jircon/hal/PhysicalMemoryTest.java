@@ -58,14 +58,14 @@ class PhysicalMemoryTest {
 
     @Test
     void everyKindOfWordIsLittleEndianAndInside() {
-        memory.writeLongOpaque(BASE + 8, 0x0807_0605_0403_0201L);
+        memory.writeLongRelease(BASE + 8, 0x0807_0605_0403_0201L);
         for (int i = 0; i < 8; i++) {
             assertEquals(i + 1, segment.get(ValueLayout.JAVA_BYTE, 8 + i));
         }
         assertEquals(0x0807_0605_0403_0201L, memory.readLong(BASE + 8));
         assertEquals(0x0807_0605_0403_0201L, memory.readLongAcquire(BASE + 8));
         for (long paddr : new long[] {BASE - 8, BASE + SIZE}) {
-            assertThrows(IndexOutOfBoundsException.class, () -> memory.writeLongOpaque(paddr, 0));
+            assertThrows(IndexOutOfBoundsException.class, () -> memory.writeLongRelease(paddr, 0));
         }
     }
 }

@@ -179,13 +179,13 @@ final class RangeEditor {
         }
         for (; index < end; index++) {
             // Nothing left to list: what was there is all one.
-            store.writeNext(table + (long) index * Long.BYTES, 0);
+            store.poke(table + (long) index * Long.BYTES, 0);
         }
     }
 
     private void rewritePages(long table, int first, int end, long vaddr, boolean hidden) {
         long addressBits = format.addressMask & addressBits(0);
-        store.beginWrites();
+        store.beginPokes();
         int index = first;
         while (index < end) {
             long entry = table + (long) index * Long.BYTES;
@@ -229,7 +229,7 @@ final class RangeEditor {
             if ((raw & ~addressBits) != before) {
                 break;
             }
-            store.writeNext(entry, after | (raw & kept));
+            store.poke(entry, after | (raw & kept));
         }
         return index;
     }

@@ -310,29 +310,21 @@ final class RangeMapper {
             }
             return;
         }
-        store.beginWrites();
+        store.beginPokes();
         long raw = format.leafAttributes[0][flagBits];
         if (scattered) {
             long[] list = paddrs;
             int frame = from + (int) ((vaddr - start) >>> PageSize.BASE_SHIFT);
             int shift = format.addressShift;
             for (int i = 0; i < count; i++) {
-                write(first + (long) i * Long.BYTES, raw | list[frame + i] >>> shift, hidden);
+                store.poke(first + (long) i * Long.BYTES, raw | list[frame + i] >>> shift);
             }
             return;
         }
         raw |= format.addressField(vaddr + delta);
         long step = format.addressField(PageSize.BASE_BYTES);
         for (int i = 0; i < count; i++) {
-            write(first + (long) i * Long.BYTES, raw + i * step, hidden);
-        }
-    }
-
-    private void write(long entry, long raw, boolean hidden) {
-        if (hidden) {
-            store.writePrivate(entry, raw);
-        } else {
-            store.writeNext(entry, raw);
+            store.poke(first + (long) i * Long.BYTES, raw + i * step);
         }
     }
 

@@ -13,8 +13,9 @@ import java.util.Arrays;
 /// cannot fail half way. Tables that drop out of the tree are retired: their frames go back only in
 /// [#finish()], after the flush, because a walker may still be reading them (clause A-68).
 ///
-/// Entries are written in one 64-bit access that comes after all that went before: a release, or
-/// one fence for a loop (clause A-166). Guarded by the page table's lock.
+/// Entries are written in one 64-bit access that comes after all that went before (clause A-166): a
+/// release, or plain writes after one fence, which the foreign-memory API makes single accesses on
+/// 64-bit platforms. Guarded by the page table's lock.
 final class TableStore {
     private static final int TABLE_BYTES = (int) PageSize.BASE_BYTES;
 
@@ -78,24 +79,20 @@ final class TableStore {
         memory.writeLongRelease(entry, raw);
     }
 
-    /// Orders all that went before, such as the contents of frames, before the next writes of
-    /// [#writeNext(long, long)].
-    void beginWrites() {
+    /// Orders all that went before, such as the contents of frames, before every later [#poke(long,
+    /// long)].
+    void beginPokes() {
         VarHandle.releaseFence();
     }
 
-    /// Writes one of many entries after one [#beginWrites()].
-    void writeNext(long entry, long raw) {
-        memory.writeLongOpaque(entry, raw);
+    /// Writes an entry that needs no order of its own: one of many after [#beginPokes()], or one of
+    /// a table that no walker can reach yet.
+    void poke(long entry, long raw) {
+        memory.writeLong(entry, raw);
     }
 
     boolean replace(long entry, long expected, long raw) {
         return memory.compareAndSetLong(entry, expected, raw);
-    }
-
-    /// Writes an entry of a table that no walker can reach yet.
-    void writePrivate(long entry, long raw) {
-        memory.writeLong(entry, raw);
     }
 
     /// Takes frames for the next tables, all or none.
@@ -213,7 +210,7 @@ final class TableStore {
         long address = format.leafAddress(height, raw);
         for (int index = 0; index < TABLE_ENTRIES; index++) {
             long part = part(height, raw, address + index * step);
-            writePrivate(child + (long) index * Long.BYTES, part);
+            poke(child + (long) index * Long.BYTES, part);
         }
         return child;
     }
@@ -233,7 +230,7 @@ final class TableStore {
     void putTable(long entry, int height, long vaddr, long raw, long child, boolean hidden) {
         long pointer = format.encodePointer(child);
         if (hidden) {
-            writePrivate(entry, pointer);
+            poke(entry, pointer);
             return;
         }
         int shift = format.shifts[height];
@@ -268,7 +265,7 @@ final class TableStore {
             boolean stale,
             boolean hidden) {
         if (hidden) {
-            writePrivate(entry, next);
+            poke(entry, next);
             return;
         }
         int shift = format.shifts[height];
@@ -322,7 +319,7 @@ final class TableStore {
             long entry = table + (long) index * Long.BYTES;
             long raw = memory.readLong(entry);
             if (format.isPresent(height, raw) && format.isLeaf(height, raw)) {
-                writePrivate(entry, raw ^ changed);
+                poke(entry, raw ^ changed);
             }
         }
     }
