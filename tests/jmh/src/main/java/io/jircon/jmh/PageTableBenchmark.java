@@ -28,8 +28,9 @@ import org.openjdk.jmh.annotations.Warmup;
 
 /// Range operations of a page table over 4,096 base pages; the score is the time of one page.
 ///
-/// [#writeEntries] is the limit: a plain loop that writes as many 8-byte entries into the same memory. `mapThenUnmap` is
-/// two range operations; the others are one.
+/// [#writeEntries] is the limit: a plain loop that writes as many 8-byte entries into the same memory. [#rewriteEntries]
+/// is that of protect, which reads an entry before it writes it. Names with `ThenUnmap` are two range operations; the
+/// others are one.
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
@@ -48,12 +49,13 @@ public class PageTableBenchmark {
     private PhysicalMemory memory;
     private PageTableTrait table;
     private PageTableTrait full;
+    private PageTableTrait kept;
     private long vaddr;
     private long frames;
     private final long[] scattered = new long[PAGES];
     private boolean writable;
 
-    /// Makes a machine, an empty table and a full one.
+    /// Makes a machine, an empty table, a full one, and one with a page at the end of each 2 MiB.
     @Setup(Level.Trial)
     public void boot() {
         machine = Hals.create(hal, HalConfig.DEFAULT);
@@ -64,13 +66,23 @@ public class PageTableBenchmark {
         }
         table = machine.newPageTable(AddressSpaceKind.USER);
         full = machine.newPageTable(AddressSpaceKind.USER);
+        kept = machine.newPageTable(AddressSpaceKind.USER);
         vaddr = PageSize.SIZE_1G.alignDown(table.firstAddress()) + PageSize.SIZE_1G.bytes();
         full.mapRange(
                 fullAddress(), frames, BYTES, MmuFlags.RW, HugePages.FORBIDDEN, OnExisting.ERROR);
+        long slot = PageSize.SIZE_2M.bytes();
+        for (long offset = slot; offset <= BYTES; offset += slot) {
+            long last = keptAddress() + offset - PageSize.BASE_BYTES;
+            kept.map(last, frames, PageSize.SIZE_4K, MmuFlags.RW);
+        }
     }
 
     private long fullAddress() {
         return PageSize.SIZE_1G.alignDown(full.firstAddress()) + PageSize.SIZE_1G.bytes();
+    }
+
+    private long keptAddress() {
+        return PageSize.SIZE_1G.alignDown(kept.firstAddress()) + PageSize.SIZE_1G.bytes();
     }
 
     /// Ends the machine.
@@ -78,6 +90,7 @@ public class PageTableBenchmark {
     public void shutDown() {
         table.close();
         full.close();
+        kept.close();
         machine.close();
     }
 
@@ -90,12 +103,36 @@ public class PageTableBenchmark {
         }
     }
 
+    /// The limit of what changes entries: one 8-byte load and one store for each page.
+    @Benchmark
+    @OperationsPerInvocation(PAGES)
+    public void rewriteEntries() {
+        for (int i = 0; i < PAGES; i++) {
+            long entry = frames + 8L * i;
+            memory.writeLongRelease(entry, memory.readLongAcquire(entry) ^ 2);
+        }
+    }
+
     /// A contiguous range entered with base pages, then removed.
     @Benchmark
     @OperationsPerInvocation(PAGES)
     public void mapRangeThenUnmap() {
         table.mapRange(vaddr, frames, BYTES, MmuFlags.RW, HugePages.FORBIDDEN, OnExisting.ERROR);
         table.unmapRange(vaddr, BYTES);
+    }
+
+    /// All pages but one of each 2 MiB entered and removed, range by range; that one keeps the tables.
+    @Benchmark
+    @OperationsPerInvocation(PAGES)
+    public void mapIntoTablesThenUnmap() {
+        long slot = PageSize.SIZE_2M.bytes();
+        long bytes = slot - PageSize.BASE_BYTES;
+        for (long offset = 0; offset < BYTES; offset += slot) {
+            long at = keptAddress() + offset;
+            kept.mapRange(
+                    at, frames, bytes, MmuFlags.RW, HugePages.FORBIDDEN, OnExisting.ERROR);
+            kept.unmapRange(at, bytes);
+        }
     }
 
     /// A contiguous range entered with the largest leaves, then removed.
