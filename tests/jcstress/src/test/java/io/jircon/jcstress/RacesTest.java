@@ -22,7 +22,8 @@ import org.openjdk.jcstress.infra.collectors.TestResult;
 /// Runs the tests of this module under jcstress, each in a JVM of its own. What jcstress says goes
 /// to `target/jcstress/log`, and its report to `target/jcstress/results/index.html`.
 ///
-/// `jircon.stress=long` runs each for half a minute instead of half a second.
+/// `jircon.stress=long`, which profile `stress` sets, runs each for half a minute instead of half a
+/// second.
 class RacesTest {
     private static final boolean LONG = "long".equals(System.getProperty("jircon.stress"));
 
