@@ -62,6 +62,42 @@ public class LifetimeStress {
         }
     }
 
+    /// Two threads share the pages of one object with snapshots, and give their shares back.
+    @JCStressTest
+    @State
+    @Outcome(id = "OK, OK, all back", expect = ACCEPTABLE, desc = "no share is lost")
+    public static class Snapshots {
+        private final HeapMachine hal = new HeapMachine(FRAMES);
+        private final Machine machine = Machine.builder(hal).boot();
+        private final VmObject vmo = VmObject.create(machine, PAGE);
+        private final Race race = new Race();
+
+        public Snapshots() {
+            vmo.commit(0, PAGE);
+        }
+
+        private void share() {
+            vmo.createSnapshot(0, PAGE).close();
+        }
+
+        @Actor
+        public void one(LLL_Result r) {
+            race.act(() -> r.r1 = status(this::share));
+        }
+
+        @Actor
+        public void other(LLL_Result r) {
+            r.r2 = race.firstOtherThan("OK", () -> status(this::share));
+        }
+
+        @Arbiter
+        public void end(LLL_Result r) {
+            vmo.close();
+            hal.requireAllBack(machine);
+            r.r3 = "all back";
+        }
+    }
+
     /// The last handle is closed while another thread writes through it.
     @JCStressTest
     @State
