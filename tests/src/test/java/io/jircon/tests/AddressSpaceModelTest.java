@@ -14,6 +14,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 /// `jircon.model.operations` sets how many operations each HAL runs, `jircon.model.seed` where the
 /// choices start.
 @Tag("model")
+@Tag("V-273")
+@Tag("V-274")
 class AddressSpaceModelTest {
     private static final long OPERATIONS = Long.getLong("jircon.model.operations", 100_000);
     private static final long SEED = Long.getLong("jircon.model.seed", 20261120);

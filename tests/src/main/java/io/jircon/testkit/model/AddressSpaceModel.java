@@ -4,6 +4,7 @@ import io.jircon.hal.AccessKind;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageSize;
 import io.jircon.kobject.ZxStatus;
+import io.jircon.vm.MemoryPriority;
 import io.jircon.vm.VmarFlags;
 import io.jircon.vm.VmarOp;
 import java.util.ArrayList;
@@ -28,11 +29,15 @@ public final class AddressSpaceModel {
         final @Nullable Region parent;
         boolean alive = true;
 
+        /// Its own, and that of every mapping in it (clauses V-79, V-118 and V-265).
+        MemoryPriority priority;
+
         Region(long base, long size, VmarFlags flags, @Nullable Region parent) {
             this.base = base;
             this.size = size;
             this.flags = flags;
             this.parent = parent;
+            this.priority = parent == null ? MemoryPriority.DEFAULT : parent.priority;
         }
 
         boolean contains(long at, long len) {
@@ -370,6 +375,29 @@ public final class AddressSpaceModel {
             }
         }
         return ZxStatus.OK;
+    }
+
+    ZxStatus setPriority(Region region, MemoryPriority priority) {
+        if (!region.alive) { // V-272
+            return ZxStatus.BAD_STATE;
+        }
+        overwritePriority(region, priority);
+        return ZxStatus.OK;
+    }
+
+    /// Clause V-273.
+    private void overwritePriority(Region region, MemoryPriority priority) {
+        region.priority = priority;
+        regions.stream()
+                .filter(child -> child.alive && child.parent == region)
+                .forEach(child -> overwritePriority(child, priority));
+    }
+
+    /// Whether a page of a memory object is mapped with HIGH priority (clause V-274).
+    boolean isWantedHighly(int vmo) {
+        return pages.values().stream()
+                .anyMatch(
+                        page -> page.vmo() == vmo && page.owner().priority == MemoryPriority.HIGH);
     }
 
     // ---- accesses

@@ -9,6 +9,7 @@ import io.jircon.kobject.ZxException;
 import io.jircon.kobject.ZxStatus;
 import io.jircon.vm.Machine;
 import io.jircon.vm.MapEntry;
+import io.jircon.vm.MemoryPriority;
 import io.jircon.vm.VmAddressRegion;
 import io.jircon.vm.VmObject;
 import io.jircon.vm.VmarFlags;
@@ -154,6 +155,11 @@ final class ModelRun implements AutoCloseable {
                 actual =
                         statusOf(() -> regions.get(which).opRange(s.op(), arena + s.at(), s.len()));
             }
+            case Step.Priority s -> {
+                int which = s.region() % regions.size();
+                expected = model.setPriority(model.regions.get(which), s.priority());
+                actual = statusOf(() -> regions.get(which).setMemoryPriority(s.priority()));
+            }
             case Step.Access s -> {
                 expected = model.judgeAccess(arena + s.at(), s.access());
                 actual = access(arena + s.at(), s.access(), s.value());
@@ -286,8 +292,36 @@ final class ModelRun implements AutoCloseable {
                     "the listing is%n%s%s%nbut should be%n%s%s"
                             .formatted(realRegions, lines(real), wantedRegions, lines(wanted)));
         }
+        comparePriorities();
         compareContents();
         root.checkInvariants();
+    }
+
+    private void comparePriorities() {
+        int highRegions = 0;
+        for (int i = 0; i < regions.size(); i++) {
+            AddressSpaceModel.Region region = model.regions.get(i);
+            MemoryPriority seen = regions.get(i).memoryPriority();
+            if (region.alive && seen != region.priority) {
+                throw new Difference(
+                        "region %d has priority %s instead of %s"
+                                .formatted(i, seen, region.priority));
+            }
+            highRegions += region.alive && region.priority == MemoryPriority.HIGH ? 1 : 0;
+        }
+        int highMappings = 0;
+        for (int i = 0; i < vmos.size(); i++) {
+            int seen = vmos.get(i).highPriorityCount();
+            if (seen != 0 != model.isWantedHighly(i)) {
+                throw new Difference("vmo %d has %d mappings of HIGH priority".formatted(i, seen));
+            }
+            highMappings += seen;
+        }
+        if (root.highPriorityCount() != highRegions + highMappings) {
+            throw new Difference(
+                    "the address space counts %d of HIGH priority, not %d regions and %d mappings"
+                            .formatted(root.highPriorityCount(), highRegions, highMappings));
+        }
     }
 
     private static String lines(Map<Long, String> pages) {

@@ -2,6 +2,7 @@ package io.jircon.testkit.model;
 
 import io.jircon.hal.AccessKind;
 import io.jircon.hal.MmuFlags;
+import io.jircon.vm.MemoryPriority;
 import io.jircon.vm.VmarFlags;
 import io.jircon.vm.VmarOp;
 
@@ -63,6 +64,12 @@ public sealed interface Step {
     /// @param at address
     /// @param len bytes
     record Range(int region, VmarOp op, long at, long len) implements Step {}
+
+    /// Sets the memory priority of a region and everything below it.
+    ///
+    /// @param region which region
+    /// @param priority the priority
+    record Priority(int region, MemoryPriority priority) implements Step {}
 
     /// Touches the first byte of a page through the machine's MMU.
     ///

@@ -4,6 +4,7 @@ import static io.jircon.testkit.model.AddressSpaceModel.PAGE;
 
 import io.jircon.hal.AccessKind;
 import io.jircon.hal.MmuFlags;
+import io.jircon.vm.MemoryPriority;
 import io.jircon.vm.VmarFlags;
 import io.jircon.vm.VmarOp;
 import java.util.ArrayList;
@@ -59,7 +60,7 @@ public final class StepGenerator {
         if (random.nextInt(30) == 0) {
             at += oneOf(1, PAGE / 2, -PAGE * 50, PAGE * 50);
         }
-        return switch (random.nextInt(24)) {
+        return switch (random.nextInt(25)) {
             case 0, 1, 2 ->
                     new Step.Allocate(
                             region,
@@ -91,12 +92,17 @@ public final class StepGenerator {
             case 16 -> new Step.Zero(vmo, random.nextLong(6), random.nextLong(4));
             case 17 -> new Step.Snapshot(vmo);
             case 18 -> new Step.Write(vmo, random.nextLong(9), 1 + random.nextInt(100));
+            case 19 -> new Step.Priority(region, priority());
             default ->
                     new Step.Access(
                             random.nextLong(ARENA_PAGES) * PAGE,
                             AccessKind.values()[random.nextInt(3)],
                             1 + random.nextInt(100));
         };
+    }
+
+    private MemoryPriority priority() {
+        return random.nextBoolean() ? MemoryPriority.HIGH : MemoryPriority.DEFAULT;
     }
 
     private long oneOf(long... values) {
