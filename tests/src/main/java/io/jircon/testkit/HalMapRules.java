@@ -115,6 +115,7 @@ abstract class HalMapRules extends HalFixture {
     /// If it fails: ranges are checked by subtraction, for single pages and for whole spans; an end
     /// of 2^64 is no overflow but one byte more is.
     @Test
+    @Tag("aspace_unittest.cc:arch_is_user_accessible_range")
     void required_addressesOutsideTheRangeAreRefused() {
         long paddr = frame();
         long below = table.firstAddress() - PAGE;

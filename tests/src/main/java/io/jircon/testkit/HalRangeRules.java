@@ -112,6 +112,7 @@ abstract class HalRangeRules extends HalMapRules {
     /// leaves it; UPGRADE replaces another frame's and never takes flags from the same frame's.
     @Test
     @Tag("V-283")
+    @Tag("aspace_unittest.cc:arch_noncontiguous_map")
     void required_mapPagesTreatsExistingEntriesAsTold() {
         long[] old = frames(PAGES);
         long[] fresh = frames(PAGES);
@@ -190,6 +191,7 @@ abstract class HalRangeRules extends HalMapRules {
     /// takes the new flags even when they are fewer.
     @Test
     @Tag("V-330")
+    @Tag("aspace_unittest.cc:arch_noncontiguous_map_with_upgrade")
     void required_upgradeOfTheSameFrameOnlyAddsFlags() {
         long[] f = frames(3);
         long at = seam;
@@ -273,6 +275,7 @@ abstract class HalRangeRules extends HalMapRules {
     /// and does what was asked inside.
     @Test
     @Tag("V-286")
+    @Tag("aspace_unittest.cc:arch_vm_aspace_protect_split_pages")
     void optional_rangePartlyInAHugeLeafSplitsIt() throws Throwable {
         if (!has(HalFeature.HUGE_2M)) {
             return;
@@ -358,6 +361,7 @@ abstract class HalRangeRules extends HalMapRules {
     /// must be freed and entries removed; a retry then succeeds.
     @Test
     @Tag("V-283")
+    @Tag("aspace_unittest.cc:arch_vm_aspace_protect_split_pages_out_of_memory")
     void required_runningOutOfFramesChangesNothing() throws Throwable {
         long[] f = frames(PAGES);
         long fresh = run(PAGES, 12);

@@ -18,6 +18,7 @@ class AccessedFlagTest {
     @ParameterizedTest(name = "{0} with {1}={2}")
     @CsvSource({"x86_64, ad, on", "aarch64, ad, hardware", "riscv64, ad, svadu"})
     @Tag("V-207")
+    @Tag("aspace_unittest.cc:vmaspace_usercopy_accessed_fault_test")
     void anAccessSetsTheFlagWithoutTroublingTheAddressSpace(
             String hal, String option, String value) {
         HalConfig config = HalConfig.DEFAULT.withMemoryBytes(16L << 20).withOption(option, value);

@@ -40,6 +40,7 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
 
     @Test
     @Tag("A-131")
+    @Tag("aspace_unittest.cc:vmaspace_create_invalid_ranges")
     void createRefusesBadRanges() {
         refused(ZxStatus.OUT_OF_RANGE, () -> AddrSpace.create(machine, BASE, -1L));
         refused(ZxStatus.OUT_OF_RANGE, () -> AddrSpace.create(machine, gpa(-PAGE), 2 * PAGE));

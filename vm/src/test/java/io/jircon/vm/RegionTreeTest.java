@@ -48,6 +48,7 @@ class RegionTreeTest {
     @Test
     @Tag("V-318")
     @Tag("V-242")
+    @Tag("aspace_unittest.cc:region_list_get_alloc_spot_test")
     void firstFitFollowsTheWorkedVector() {
         RegionTree tree = top();
         assertEquals(BASE, firstFit(tree, PAGE));
@@ -76,6 +77,7 @@ class RegionTreeTest {
 
     @Test
     @Tag("V-319")
+    @Tag("aspace_unittest.cc:region_list_get_alloc_spot_no_memory_test")
     void aGapThatIsTooSmallOffersNothing() {
         RegionTree tree = top();
         insert(tree, BASE, SIZE - PAGE);
@@ -88,6 +90,9 @@ class RegionTreeTest {
     @Tag("V-250")
     @Tag("V-251")
     @Tag("V-252")
+    @Tag("aspace_unittest.cc:region_list_find_region_test")
+    @Tag("aspace_unittest.cc:region_list_include_or_higher_test")
+    @Tag("aspace_unittest.cc:region_list_upper_bound_test")
     void lookupsFollowTheWorkedVector() {
         RegionTree tree = top();
         RegionNode only = insert(tree, BASE + 0x1000, PAGE);
@@ -104,6 +109,7 @@ class RegionTreeTest {
     @Test
     @Tag("V-321")
     @Tag("V-253")
+    @Tag("aspace_unittest.cc:region_list_is_range_available_test")
     void availabilityFollowsTheWorkedVector() {
         RegionTree tree = top();
         insert(tree, BASE + 0x1000, PAGE);

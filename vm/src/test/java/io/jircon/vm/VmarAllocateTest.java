@@ -60,6 +60,7 @@ class VmarAllocateTest {
     @Test
     @Tag("V-75")
     @Tag("V-13")
+    @Tag("vmar.cc:ObjectInfoTest")
     void aRegionHasTheSizeAndTheFlagsThatWereAskedFor() {
         VmAddressRegion region =
                 vm.root.allocate(VmarFlags.CAN_MAP_READ.with(VmarFlags.COMPACT), 0, 10 * PAGE);
@@ -128,6 +129,7 @@ class VmarAllocateTest {
     @ValueSource(ints = {MmuFlags.READ_BIT, MmuFlags.WRITE_BIT, MmuFlags.EXECUTE_BIT})
     @Tag("V-63")
     @Tag("V-15")
+    @Tag("vmar.cc:NestedRegionPermsTest")
     void aChildMayNotDoMoreThanItsParent(int missing) {
         MmuFlags rest = MmuFlags.RWX.without(MmuFlags.of(missing));
         VmAddressRegion parent = vm.root.allocate(VmarFlags.canMap(rest), 0, 10 * PAGE);
@@ -174,6 +176,8 @@ class VmarAllocateTest {
 
     @Test
     @Tag("V-68")
+    @Tag("vmar.cc:AllocateOobTest")
+    @Tag("vmar.cc:AllocateUnsatisfiableTest")
     void aPlaceOutsideTheRegionIsRefused() {
         VmAddressRegion region = vm.region(10);
         refuses(INVALID_ARGS, "V-68", () -> region.allocate(SPECIFIC, 10 * PAGE, PAGE));
@@ -202,6 +206,7 @@ class VmarAllocateTest {
     @Tag("V-70")
     @Tag("V-43")
     @Tag("V-305")
+    @Tag("vmar.cc:AlignmentVmarAllocateTest")
     void anAlignmentIsACheckOfTheAddressWithSpecific() {
         VmAddressRegion region =
                 vm.root.allocate(RWX_SPECIFIC.with(SPECIFIC), 0x10_0000 + PAGE, 64 * PAGE);
@@ -226,6 +231,7 @@ class VmarAllocateTest {
     @Test
     @Tag("V-43")
     @Tag("V-78")
+    @Tag("vmar.cc:AlignmentVmarAllocateTest")
     void everyAlignmentUpToFourGibibytesIsHonoured() {
         VmAddressRegion region = vm.root.allocate(RWX_SPECIFIC, 0, 8L << 30);
         for (int shift = 10; shift <= 32; shift++) {
@@ -259,6 +265,7 @@ class VmarAllocateTest {
     @Tag("V-245")
     @Tag("V-17")
     @Tag("V-303")
+    @Tag("vmar.cc:AllocateUnsatisfiableTest")
     void aFullRegionHasNoRoom() {
         VmAddressRegion region = vm.region(10);
         VmAddressRegion whole = region.allocate(VmarFlags.NONE, 0, 10 * PAGE);
@@ -295,6 +302,7 @@ class VmarAllocateTest {
 
     @Test
     @Tag("V-248")
+    @Tag("vmar.cc:BasicAllocateTest")
     void placementLooksAtDirectChildrenOnly() {
         VmAddressRegion region = vm.region(10);
         VmAddressRegion inner = child(region, 0, 4);

@@ -96,6 +96,8 @@ class VmarCallsTest {
     @Tag("V-141")
     @Tag("V-165")
     @Tag("V-170")
+    @Tag("ZX_INFO_VMAR:helper-set")
+    @Tag("VMAR_MAPS:InvalidHandleFails")
     void aBadHandleComesFirst() {
         refuses(BAD_HANDLE, () -> calls.allocate(0, -1, 1, 1));
         refuses(BAD_HANDLE, () -> calls.map(0, -1, 1, vmo, 1, 1));
@@ -112,6 +114,7 @@ class VmarCallsTest {
     @Tag("V-291")
     @Tag("V-59")
     @Tag("V-81")
+    @Tag("ZX_INFO_VMAR:helper-set")
     void aWrongTypeBeatsMissingRightsAndBadArguments() {
         int poor = handles.duplicate(vmo, Rights.NONE);
         refuses(WRONG_TYPE, () -> calls.allocate(poor, -1, 1, 1));
@@ -269,6 +272,10 @@ class VmarCallsTest {
     @Test
     @Tag("V-220")
     @Tag("V-221")
+    @Tag("ZX_INFO_VMAR:helper-set")
+    @Tag("VMAR_MAPS:OnSelfSucceeds")
+    @Tag("VMAR_MAPS:RequiresInspectRights")
+    @Tag("VMAR_MAPS:VmarDestroyedFails")
     void infoNeedsInspectAndWorksOnTheDead() {
         int region = region(4);
         VmarInfo info = calls.info(region);
@@ -283,6 +290,9 @@ class VmarCallsTest {
 
     @Test
     @Tag("V-223")
+    @Tag("VMAR_MAPS:ZeroSizedBufferIsOk")
+    @Tag("PROCESS_MAPS:SmallBufferIsOk")
+    @Tag("PROCESS_MAPS:ZeroSizedBufferIsOk")
     void aListingIsCutToTheRoomThereIs() {
         int region = region(8);
         for (int i = 0; i < 3; i++) {
@@ -325,6 +335,7 @@ class VmarCallsTest {
     @Test
     @Tag("V-17")
     @Tag("V-317")
+    @Tag("vmar.cc:RightsDropTest")
     void rightsDropFollowsTheInventory() {
         int executable =
                 handles.add(handles.get(vmo, VmObject.class, 0), VMO_RIGHTS | Rights.EXECUTE);

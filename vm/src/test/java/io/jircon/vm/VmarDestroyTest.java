@@ -80,6 +80,7 @@ class VmarDestroyTest {
 
     @Test
     @Tag("V-26")
+    @Tag("vmar.cc:MapOverDestroyedTest")
     void theRangeCanBeUsedAgainAtOnceAndShowsNothingOld() {
         VmAddressRegion a = vm.region(10);
         VmAddressRegion b = child(a, 4, 1);
@@ -209,6 +210,8 @@ class VmarDestroyTest {
 
     @Test
     @Tag("V-31")
+    @Tag("aspace_unittest.cc:vmaspace_create_smoke_test")
+    @Tag("aspace_unittest.cc:vmaspace_alloc_smoke_test")
     void everyFrameOfAnAddressSpaceComesBack() {
         long before = vm.hal.frames().freeFrames();
         VmObject vmo = vm.vmo(600);

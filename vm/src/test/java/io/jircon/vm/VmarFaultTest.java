@@ -87,6 +87,7 @@ class VmarFaultTest {
 
     @Test
     @Tag("V-196")
+    @Tag("memory-mapping.cc:MmapProtTest")
     void eachAccessNeedsItsPermission() {
         String expected =
                 """
@@ -134,6 +135,7 @@ class VmarFaultTest {
 
     @Test
     @Tag("V-200")
+    @Tag("memory-mapping.cc:MmapZerofilledTest")
     void aReadShowsZerosAndCommitsNothing() {
         mapAt(region, 0, RW, vmo, 0, 1);
         long kept = vm.hal.frames().freeFrames() + vm.root.pageTable().tableFrames();
@@ -206,6 +208,7 @@ class VmarFaultTest {
     @Tag("V-202")
     @Tag("V-328")
     @Tag("V-7")
+    @Tag("aspace_unittest.cc:vm_mapping_page_fault_optimisation_test")
     void aFaultEntersTheRunOfPagesThatIsThere(int committed) {
         commit(committed);
         mapAt(region, 0, RW, vmo, 0, 32);
@@ -219,6 +222,7 @@ class VmarFaultTest {
     @Tag("V-202")
     @Tag("V-328")
     @Tag("V-7")
+    @Tag("aspace_unittest.cc:vm_mapping_page_fault_optimization_pt_limit_test")
     void aFaultStaysInItsPageTable(int pagesToBoundary) {
         commit(64);
         long page = 512 - pagesToBoundary;
@@ -271,6 +275,7 @@ class VmarFaultTest {
     @Test
     @Tag("V-203")
     @Tag("V-329")
+    @Tag("aspace_unittest.cc:vm_mapping_page_fault_range_test")
     void aRangeFaultEntersJustWhatWasAskedFor() {
         commit(32);
         mapAt(region, 0, RW, vmo, 0, 32);
@@ -281,6 +286,7 @@ class VmarFaultTest {
     @Test
     @Tag("V-203")
     @Tag("V-329")
+    @Tag("aspace_unittest.cc:vm_mapping_page_fault_range_test")
     void aRangeOfOnePageIsAnOrdinaryFault() {
         commit(32);
         mapAt(region, 0, RW, vmo, 0, 32);
@@ -292,6 +298,7 @@ class VmarFaultTest {
     @Test
     @Tag("V-203")
     @Tag("V-329")
+    @Tag("aspace_unittest.cc:vm_mapping_page_fault_range_test")
     void aReadRangeCommitsNothingAndAWriteRangeEverything() {
         commit(1);
         mapAt(region, 0, RW, vmo, 0, 32);
@@ -305,6 +312,7 @@ class VmarFaultTest {
     @Test
     @Tag("V-203")
     @Tag("V-329")
+    @Tag("aspace_unittest.cc:vm_mapping_page_fault_range_test")
     void aRangeFaultIsCutToPermissionsAndObject() {
         VmObject small = vm.vmo(16);
         mapAt(region, 0, RW, small, 0, 32);

@@ -90,6 +90,7 @@ class VmarMapTest {
 
     @Test
     @Tag("V-38")
+    @Tag("vmar.cc:MapReadIfXomUnsupported")
     void readIfExecuteOnlyIsUnsupportedFollowsTheMachine() {
         VmarFlags option = VmarFlags.PERM_READ_IF_XOM_UNSUPPORTED;
         var hal = new FakeHal();
@@ -140,6 +141,7 @@ class VmarMapTest {
     @Tag("V-90")
     @Tag("V-50")
     @Tag("V-2")
+    @Tag("vmar.cc:AlignmentVmarMapTest")
     void undefinedOptionsAreRefused(int bits) {
         refuses(INVALID_ARGS, "V-90", () -> map(new VmarFlags(bits), 0, 0, PAGE));
     }
@@ -157,6 +159,7 @@ class VmarMapTest {
     @ValueSource(ints = {MmuFlags.READ_BIT, MmuFlags.WRITE_BIT, MmuFlags.EXECUTE_BIT})
     @Tag("V-94")
     @Tag("V-16")
+    @Tag("vmar.cc:NestedRegionPermsTest")
     void permissionsAreLimitedByTheRegion(int missing) {
         MmuFlags rest = MmuFlags.RWX.without(MmuFlags.of(missing));
         VmAddressRegion limited = vm.root.allocate(VmarFlags.canMap(rest), 0, 10 * PAGE);
@@ -210,6 +213,7 @@ class VmarMapTest {
     @Test
     @Tag("V-101")
     @Tag("V-295")
+    @Tag("vmar.cc:MapInUpperLimitTest")
     void placementIsRefusedAsForAllocate() {
         refuses(INVALID_ARGS, "V-64", () -> map(SPECIFIC.with(LIMIT), PAGE, 0, PAGE));
         refuses(INVALID_ARGS, "V-64", () -> map(OVERWRITE.with(LIMIT), PAGE, 0, PAGE));
@@ -233,6 +237,7 @@ class VmarMapTest {
     @Test
     @Tag("V-67")
     @Tag("V-101")
+    @Tag("vmar.cc:NestedRegionPermsTest")
     void placementNeedsARegionThatAllowsIt() {
         VmAddressRegion plain = vm.root.allocate(VmarFlags.CAN_MAP_RWX, 0, 4 * PAGE);
         refuses(ACCESS_DENIED, "V-67", () -> plain.map(R.with(SPECIFIC), 0, vmo, 0, PAGE));
@@ -282,6 +287,7 @@ class VmarMapTest {
 
     @Test
     @Tag("V-246")
+    @Tag("vmar.cc:MapInUpperLimitTest")
     void anUpperLimitFillsJustTheLowerHalf() {
         for (int i = 0; i < 50; i++) {
             long at = map(R.with(LIMIT), 50 * PAGE, 3 * PAGE, PAGE);
@@ -293,6 +299,7 @@ class VmarMapTest {
 
     @Test
     @Tag("V-43")
+    @Tag("vmar.cc:AlignmentVmarMapTest")
     void aPlaceIsAlignedAsAsked() {
         VmAddressRegion large = vm.root.allocate(RWX_SPECIFIC, 0, 8L << 30);
         for (int shift = 10; shift <= 32; shift++) {
@@ -308,6 +315,7 @@ class VmarMapTest {
     @Test
     @Tag("V-114")
     @Tag("V-41")
+    @Tag("vmar.cc:MapSpecificOverwriteTest")
     void overwriteReplacesTheRangeAndKeepsTheRest() {
         VmObject ones = filled(1);
         VmObject twos = filled(2);
@@ -326,6 +334,7 @@ class VmarMapTest {
     @Test
     @Tag("V-102")
     @Tag("V-306")
+    @Tag("vmar.cc:MapSpecificOverwriteTest")
     void overwriteNeverTouchesASubRegion() {
         VmObject ones = filled(1);
         mapAt(region, 10, RW, ones, 0, 4);

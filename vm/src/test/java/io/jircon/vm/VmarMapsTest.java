@@ -62,6 +62,8 @@ class VmarMapsTest {
     @Tag("V-226")
     @Tag("V-227")
     @Tag("V-228")
+    @Tag("VMAR_MAPS:SmokeTest")
+    @Tag("PROCESS_MAPS:SmokeTest")
     void theListingIsTheTreeInOrderOneEntryForEachRun() {
         mapAt(region, 0, RW, vmo, 0, 4);
         region.protect(R, base + PAGE, 2 * PAGE);
@@ -103,6 +105,10 @@ class VmarMapsTest {
     @Tag("V-222")
     @Tag("V-224")
     @Tag("V-6")
+    @Tag("VMAR_MAPS:UnstartedSucceeds")
+    @Tag("VMAR_MAPS:ProcessDestroyedFails")
+    @Tag("PROCESS_MAPS:UnstartedSucceeds")
+    @Tag("PROCESS_MAPS:OnSelfFails")
     void aProcessListingStartsWithAddressSpaceAndRoot() {
         VmAddressRegion root = VmAddressRegion.newRoot(vm.machine);
         assertEquals(1, root.maps().size());
@@ -189,6 +195,7 @@ class VmarMapsTest {
 
     @Test
     @Tag("V-228")
+    @Tag("VMAR_MAPS:SmokeTest")
     void aReaderCanRebuildTheTreeFromTheDepths() {
         VmAddressRegion at = region;
         for (int depth = 0; depth < 5; depth++) {

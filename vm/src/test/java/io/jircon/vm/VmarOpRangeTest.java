@@ -85,6 +85,7 @@ class VmarOpRangeTest {
 
     @Test
     @Tag("V-173")
+    @Tag("vmar.cc:RangeOpZero")
     void aMisalignedAddressIsRefused() {
         refuses(INVALID_ARGS, "V-173", () -> region.opRange(VmarOp.ZERO, base + 1, PAGE));
     }
@@ -134,6 +135,8 @@ class VmarOpRangeTest {
     @Tag("V-178")
     @Tag("V-54")
     @Tag("V-297")
+    @Tag("vmar.cc:RangeOpSubRegions")
+    @Tag("vmar.cc:BadRangeOpNestedVmar")
     void mappingsInSubRegionsAreForSomeOperationsOnly(VmarOp op) {
         VmAddressRegion inner = child(region, 1, 2);
         mapAt(inner, 0, RW, vmo, 0, 2);
@@ -167,6 +170,7 @@ class VmarOpRangeTest {
     @Tag("V-180")
     @Tag("V-186")
     @Tag("V-307")
+    @Tag("vmar.cc:RangeOpCommitVmoPages")
     void theMaximumDecidesNotTheCurrentPermission() {
         mapReadOnly(0);
         for (VmarOp op : new VmarOp[] {VmarOp.COMMIT, VmarOp.DECOMMIT, VmarOp.ZERO}) {
@@ -195,6 +199,7 @@ class VmarOpRangeTest {
 
     @Test
     @Tag("V-187")
+    @Tag("vmar.cc:OpOnRangeWithChildVmarNextToIt")
     void aNeighbouringSubRegionDoesNotMatter() {
         VmAddressRegion outer = child(region, 0, 2);
         mapAt(outer, 0, RW, vmo, 0, 1);
@@ -217,6 +222,7 @@ class VmarOpRangeTest {
 
     @Test
     @Tag("V-189")
+    @Tag("vmar.cc:RangeOpCommitVmoPages")
     void decommitZeroesEveryViewAndDropsEveryEntry() {
         mapAt(region, 0, RW, vmo, 0, 2);
         mapAt(region, 2, RW, vmo, 3, 1);
@@ -256,6 +262,7 @@ class VmarOpRangeTest {
     @Test
     @Tag("V-190")
     @Tag("V-111")
+    @Tag("vmar.cc:RangeOpMapRange")
     void mapRangeSkipsWhatIsAbsentAndWhatIsEntered() {
         mapAt(region, 0, RW, vmo, 0, 6);
         op(VmarOp.MAP_RANGE, 0, 6);
@@ -282,6 +289,7 @@ class VmarOpRangeTest {
 
     @Test
     @Tag("V-191")
+    @Tag("vmar.cc:RangeOpZero")
     void zeroClearsForEveryViewer() {
         mapAt(region, 0, RW, vmo, 0, 2);
         long other = mapAt(region, 8, R, vmo, 0, 2);

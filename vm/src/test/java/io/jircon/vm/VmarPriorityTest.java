@@ -83,6 +83,7 @@ class VmarPriorityTest {
     @Test
     @Tag("V-118")
     @Tag("V-273")
+    @Tag("aspace_unittest.cc:vmaspace_priority_propagation_test")
     void aNewMappingHasThePriorityOfItsRegion() {
         mapAt(region, 0, RW, vmo, 0, 1);
         assertEquals(DEFAULT, priorityAt(0));
@@ -150,6 +151,7 @@ class VmarPriorityTest {
 
     @Test
     @Tag("V-273")
+    @Tag("aspace_unittest.cc:vmaspace_priority_propagation_test")
     void settingOverwritesTheWholeSubtree() {
         mapAt(region, 0, RW, vmo, 0, 1);
         VmAddressRegion low = child(region, 1, 8);
@@ -205,6 +207,9 @@ class VmarPriorityTest {
 
     @Test
     @Tag("V-274")
+    @Tag("aspace_unittest.cc:vmaspace_priority_bidir_clone_test")
+    @Tag("aspace_unittest.cc:vmaspace_priority_slice_test")
+    @Tag("aspace_unittest.cc:vmaspace_priority_reference_test")
     void slicesAndReferencesShareTheCountAndSnapshotsDoNot() {
         VmObject slice = vm.closing(vmo.createSlice(PAGE, PAGE));
         VmObject reference =
@@ -245,6 +250,8 @@ class VmarPriorityTest {
     @Test
     @Tag("V-275")
     @Tag("V-135")
+    @Tag("aspace_unittest.cc:vmaspace_priority_unmap_test")
+    @Tag("aspace_unittest.cc:vmaspace_priority_merged_mapping_test")
     void aSplitCountsTwiceAndAMergeOnce() {
         region.setMemoryPriority(HIGH);
         mapAt(region, 0, RW, vmo, 0, 8);
@@ -263,6 +270,7 @@ class VmarPriorityTest {
     @Test
     @Tag("V-275")
     @Tag("V-114")
+    @Tag("aspace_unittest.cc:vmaspace_priority_mapping_overwrite_test")
     void overwritingCountsWhatIsLeft() {
         region.setMemoryPriority(HIGH);
         mapAt(region, 0, RW, vmo, 0, 8);
@@ -278,6 +286,7 @@ class VmarPriorityTest {
     @Test
     @Tag("V-275")
     @Tag("V-237")
+    @Tag("aspace_unittest.cc:vm_mapping_force_writeable_high_priority")
     void aPrivateCopyTakesTheCountOver() {
         region.setMemoryPriority(HIGH);
         region.map(R.with(SPECIFIC), 0, vmo, 0, PAGE, MmuFlags.R);

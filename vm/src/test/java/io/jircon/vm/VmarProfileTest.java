@@ -56,6 +56,7 @@ class VmarProfileTest {
 
     @Test
     @Tag("V-272")
+    @Tag("profile.cc:MemoryPriorityProfile")
     void aProfileSetsTheSubtree() {
         VmAddressRegion inner = region.createChild(0, PAGE);
         calls.setProfile(vmar, high, 0);
@@ -72,6 +73,7 @@ class VmarProfileTest {
     @Test
     @Tag("V-272")
     @Tag("V-54")
+    @Tag("profile.cc:MemoryPriorityProfile")
     void aRegionNeedsOpChildren() {
         int poor = handles.duplicate(vmar, handles.rights(vmar) & ~Rights.OP_CHILDREN);
         refuses(ACCESS_DENIED, () -> calls.setProfile(poor, high, 0));
@@ -97,6 +99,7 @@ class VmarProfileTest {
 
     @Test
     @Tag("V-272")
+    @Tag("profile.cc:MemoryPriorityProfile")
     void onlyARegionTakesAMemoryProfile() {
         refuses(BAD_HANDLE, () -> calls.setProfile(0, high, 0));
         refuses(WRONG_TYPE, () -> calls.setProfile(vmo, high, 0));

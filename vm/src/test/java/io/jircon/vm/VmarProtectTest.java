@@ -76,6 +76,7 @@ class VmarProtectTest {
     @Tag("V-142")
     @Tag("V-35")
     @Tag("V-36")
+    @Tag("memory-mapping.cc:MprotectTest")
     void writeOrExecuteNeedsRead() {
         mapAt(region, 0, RW, vmo, 0, 1);
         refuses(INVALID_ARGS, "V-142", () -> protect(VmarFlags.PERM_WRITE, 0, 1));
@@ -134,6 +135,7 @@ class VmarProtectTest {
     @Tag("V-148")
     @Tag("V-153")
     @Tag("V-156")
+    @Tag("vmar.cc:ProtectMultipleTest")
     void aGapAnywhereIsNotFoundAndNothingChanges() {
         mapAt(region, 1, RW, vmo, 0, 2);
         mapAt(region, 4, RW, vmo, 0, 2);
@@ -149,6 +151,7 @@ class VmarProtectTest {
     @Tag("V-149")
     @Tag("V-324")
     @Tag("V-156")
+    @Tag("vmar.cc:ProtectMultipleTest")
     void whatAMappingMayNotHaveIsRefusedForTheWholeRange() {
         mapAt(region, 0, RW, vmo, 0, 4);
         mapReadOnly(4, 4);
@@ -184,6 +187,7 @@ class VmarProtectTest {
     @Tag("V-152")
     @Tag("V-158")
     @Tag("V-325")
+    @Tag("vmar.cc:ProtectSubregionTest")
     void throughAParentPermissionsCanOnlyBeTakenAway() {
         mapAt(region, 0, RW, vmo, 0, 1);
         VmAddressRegion inner = child(region, 1, 1);
@@ -213,6 +217,7 @@ class VmarProtectTest {
 
     @Test
     @Tag("V-157")
+    @Tag("vmar.cc:ProtectMultipleTest")
     void anEmptySubRegionIsAGap() {
         mapAt(region, 0, RW, vmo, 0, 1);
         VmAddressRegion inner = child(region, 1, 2);
@@ -226,6 +231,7 @@ class VmarProtectTest {
 
     @Test
     @Tag("V-155")
+    @Tag("vmar.cc:UnalignedLenTest")
     void theLengthIsRoundedUp() {
         mapAt(region, 0, R, vmo, 0, 4);
         region.protect(RW, base, 4 * PAGE - 1);
@@ -234,6 +240,7 @@ class VmarProtectTest {
 
     @Test
     @Tag("V-159")
+    @Tag("vmar.cc:ProtectSplitTest")
     void protectingAPartNeverSplitsTheMapping() {
         mapAt(region, 0, RW, vmo, 0, 6);
         MappingNode mapping = (MappingNode) vm.root.findMapping(base);
@@ -251,6 +258,7 @@ class VmarProtectTest {
     @Test
     @Tag("V-161")
     @Tag("V-162")
+    @Tag("memory-mapping.cc:MprotectTest")
     void writesAreTakenAtOnceAndGivenBackByAFault() {
         mapAt(region, 0, RW, vmo, 0, 1);
         vm.poke(base, 5);
@@ -266,6 +274,7 @@ class VmarProtectTest {
 
     @Test
     @Tag("V-162")
+    @Tag("memory-mapping.cc:MmapProtExecTest")
     void executeIsEnteredAtOnceAndWriteTakenOut() {
         mapAt(region, 0, RW, vmo, 0, 1);
         vm.poke(base, 5);
@@ -300,6 +309,7 @@ class VmarProtectTest {
 
     @Test
     @Tag("V-38")
+    @Tag("vmar.cc:ProtectReadIfXomUnsupported")
     void readIfExecuteOnlyIsUnsupportedFollowsTheMachine() {
         VmarFlags option = VmarFlags.PERM_READ_IF_XOM_UNSUPPORTED;
         var hal = new FakeHal();

@@ -232,6 +232,7 @@ class VmarRulesTest {
 
     @Test
     @Tag("V-316")
+    @Tag("vmar.cc:AllocateAtLowAddressTest")
     void aLowAddressIsMappedWhereItIsAskedFor() {
         long low = Math.max(0x20_0000, vm.root.baseAddress());
         long at = vm.root.map(SPECIFIC, low - vm.root.baseAddress(), vm.vmo(1), 0, PAGE);

@@ -87,6 +87,7 @@ class VmarUnmapTest {
     @Tag("V-128")
     @Tag("V-133")
     @Tag("V-301")
+    @Tag("vmar.cc:UnmapBaseNotMappedTest")
     void nothingNeedBeMapped() {
         unmap(0, 32);
         mapAt(region, 8, RW, vmo, 0, 2);
@@ -98,6 +99,7 @@ class VmarUnmapTest {
     @Test
     @Tag("V-132")
     @Tag("V-300")
+    @Tag("vmar.cc:UnalignedLenTest")
     void theLengthIsRoundedUp() {
         mapAt(region, 0, RW, vmo, 0, 4);
         region.unmap(base, 4 * PAGE - 1);
@@ -108,6 +110,7 @@ class VmarUnmapTest {
     @Tag("V-135")
     @Tag("V-323")
     @Tag("V-261")
+    @Tag("vmar.cc:UnmapSplitTest")
     void cuttingTheMiddleLeavesTwoMappings() {
         mapAt(region, 0, RW, vmo, 0, 4);
         unmap(1, 1);
@@ -123,6 +126,7 @@ class VmarUnmapTest {
     @Test
     @Tag("V-135")
     @Tag("V-323")
+    @Tag("vmar.cc:UnmapSplitTest")
     void cuttingTheFrontMovesTheOffset() {
         mapAt(region, 0, RW, vmo, 0, 4);
         unmap(0, 2);
@@ -133,6 +137,7 @@ class VmarUnmapTest {
 
     @Test
     @Tag("V-135")
+    @Tag("vmar.cc:UnmapSplitTest")
     void cuttingTheBackKeepsTheFront() {
         mapAt(region, 0, RW, vmo, 0, 4);
         unmap(2, 2);
@@ -179,6 +184,7 @@ class VmarUnmapTest {
 
     @Test
     @Tag("V-134")
+    @Tag("vmar.cc:UnmapMultipleTest")
     void severalMappingsGoAtOnce() {
         mapAt(region, 0, RW, vmo, 0, 4);
         mapAt(region, 4, RW, vm.vmo(4), 0, 4);
@@ -189,6 +195,7 @@ class VmarUnmapTest {
     @Test
     @Tag("V-134")
     @Tag("V-29")
+    @Tag("vmar.cc:UnmapMultipleTest")
     void aCoveredSubRegionDies() {
         mapAt(region, 0, RW, vmo, 0, 4);
         VmAddressRegion inner = child(region, 4, 4);
@@ -202,6 +209,7 @@ class VmarUnmapTest {
     @Test
     @Tag("V-130")
     @Tag("V-326")
+    @Tag("vmar.cc:UnmapMultipleTest")
     void aSubRegionIsNeverCut() {
         mapAt(region, 0, RW, vmo, 0, 2);
         VmAddressRegion inner = child(region, 2, 2);
@@ -220,6 +228,7 @@ class VmarUnmapTest {
     @Test
     @Tag("V-130")
     @Tag("V-54")
+    @Tag("vmar.cc:UnmapOpChildren")
     void aSubRegionIsOutOfReachWithoutOpChildren() {
         VmAddressRegion inner = child(region, 0, 2);
         mapAt(inner, 0, RW, vmo, 0, 1);
@@ -273,6 +282,7 @@ class VmarUnmapTest {
 
     @Test
     @Tag("V-133")
+    @Tag("vmar.cc:UnmapBaseNotMappedTest")
     void everyRangeOverThreeMappingsAndGapsLeavesJustTheRest() {
         for (int from = 0; from < 10; from++) {
             for (int count = 1; from + count <= 10; count++) {

@@ -108,6 +108,7 @@ class VmarVmoTest {
     @Test
     @Tag("V-161")
     @Tag("V-162")
+    @Tag("vmar.cc:ProtectCowWritable")
     void protectingACopyBackToWritableNeverWritesTheOriginal() {
         vmo.write(0, bytes(42));
         VmObject snapshot = vm.closing(vmo.createSnapshot(0, 2 * PAGE));
@@ -254,6 +255,7 @@ class VmarVmoTest {
     @Test
     @Tag("V-162")
     @Tag("V-201")
+    @Tag("aspace_unittest.cc:arch_vm_aspace_protect_split_pages")
     void givingWriteBackToPartOfALargePageGivesItToThatPartOnly() {
         VmObject device = physical(0x4000_0000, HUGE, CachePolicy.CACHED);
         region.map(RW.with(VmarFlags.MAP_RANGE).with(VmarFlags.SPECIFIC), 0, device, 0, HUGE);
@@ -281,6 +283,7 @@ class VmarVmoTest {
     @Test
     @Tag("V-131")
     @Tag("V-285")
+    @Tag("aspace_unittest.cc:arch_vm_aspace_protect_split_pages_out_of_memory")
     void aCutThroughALargePageWithoutAFrameDropsWhatFaultsBackIn() {
         var frames = new FailingFrames[1];
         try (var small =

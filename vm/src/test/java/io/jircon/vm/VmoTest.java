@@ -237,6 +237,8 @@ class VmoTest extends VmoFixture {
     @Tag("O-26")
     @Tag("O-27")
     @Tag("O-28")
+    @Tag("aspace_unittest.cc:vmm_alloc_contiguous_smoke_test")
+    @Tag("aspace_unittest.cc:vmm_alloc_contiguous_zero_size_fails")
     void aContiguousObjectIsPresentAndStays() {
         refused(ZxStatus.INVALID_ARGS, () -> VmObject.createContiguous(machine, 0, 0));
         refused(ZxStatus.INVALID_ARGS, () -> VmObject.createContiguous(machine, PAGE, 11));
