@@ -71,7 +71,14 @@ public final class LazyMemory implements AutoCloseable {
             closeQuietly(channel, refused);
             throw new PagingException(
                     PagingError.NO_MEMORY,
-                    "sizeBytes=" + sizeBytes + " in directory=" + directory + ": the host refuses",
+                    "sizeBytes="
+                            + sizeBytes
+                            + " in directory="
+                            + directory
+                            + ": the host refuses: "
+                            + refused
+                            + "; look at vm.max_map_count, ulimit -v, the room of the directory's"
+                            + " file system and the seccomp profile of the container",
                     refused);
         }
     }

@@ -72,11 +72,15 @@ final class Errno {
                     "the host has no memory, no address space or no mapping left: look at"
                             + " vm.max_map_count, ulimit -v and the memory limit of the container";
             case EPERM, EACCES ->
-                    "the host's policy forbids it: look at seccomp, SELinux, noexec mounts and"
-                            + " the container's capabilities";
+                    "the host's policy forbids it: allow "
+                            + call
+                            + " in the seccomp profile of the container, or look at SELinux,"
+                            + " noexec mounts and capabilities";
             case ENOSYS ->
                     "the kernel or its seccomp filter does not offer " + call + " to this process";
-            case EAGAIN -> "memory is locked or too much is locked: look at ulimit -l";
+            case EAGAIN ->
+                    "the host cannot do it now: try again; too much may be locked, look at"
+                            + " ulimit -l";
             case EMFILE, ENFILE -> "no file descriptor is left: look at ulimit -n and fs.file-max";
             case ENOSPC, 122, EFBIG ->
                     "the file system, the quota or ulimit -f has no room for the frames";

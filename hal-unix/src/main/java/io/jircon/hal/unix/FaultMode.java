@@ -35,7 +35,7 @@ record FaultMode(@Nullable HeldFaults held, String text) {
                                 ? "userfaultfd: missing and write-protect faults"
                                 : "userfaultfd: missing faults; " + without);
             } catch (PagingException refused) {
-                String reason = reasonOf(refused);
+                String reason = Posix.textOf(refused);
                 if (this == USERFAULTFD) {
                     throw new PagingException(
                             refused.error(),
@@ -45,12 +45,5 @@ record FaultMode(@Nullable HeldFaults held, String text) {
                 return new FaultMode(null, "efault: " + reason);
             }
         }
-    }
-
-    /// The message without the kind that it starts with.
-    private static String reasonOf(PagingException refused) {
-        String message = String.valueOf(refused.getMessage());
-        String kind = refused.error() + ": ";
-        return message.startsWith(kind) ? message.substring(kind.length()) : message;
     }
 }

@@ -39,13 +39,14 @@ final class FrameBacking implements AutoCloseable {
 
     /// Makes a file that lives in memory.
     ///
-    /// @throws PagingException NO_MEMORY, NO_RESOURCES, SYSTEM when the host refuses
-    static FrameBacking memory(Posix posix, HalConfig config) {
+    /// @throws PagingException NOT_SUPPORTED when the host's policy forbids it; NO_MEMORY,
+    ///   NO_RESOURCES, SYSTEM when the host refuses
+    static FrameBacking memory(Posix posix, long bytes) {
         int descriptor = posix.memfdCreate(new CallScratch(), NAME, Posix.MFD_CLOEXEC);
         if (descriptor < 0) {
-            throw Posix.failure("memfd_create(" + NAME + ")", descriptor);
+            throw Posix.unavailable("memfd_create(" + NAME + ")", descriptor);
         }
-        return nameless(posix, descriptor, config.memoryBytes());
+        return nameless(posix, descriptor, bytes);
     }
 
     /// Makes a file without a name.
@@ -120,6 +121,7 @@ final class FrameBacking implements AutoCloseable {
     ///
     /// @param base physical address of the first frame
     /// @param huge whether to ask for huge pages where they are mapped
+    /// @throws PagingException NO_MEMORY, SYSTEM when the host refuses to map one
     HostFrames frames(long base, boolean huge) {
         return new HostFrames(
                 descriptor,
@@ -144,24 +146,31 @@ final class FrameBacking implements AutoCloseable {
 
     /// Gives the memory and the descriptor back.
     ///
-    /// @throws PagingException BAD_STATE when a native call is using the memory: nothing was done
+    /// @throws PagingException BAD_STATE when a native call is using the memory: nothing was done;
+    ///   SYSTEM when the host refuses to take a part back: the rest is given back
     @Override
     public void close() {
         if (!segment.scope().isAlive()) {
             return;
         }
+        int unmapped = 0;
         try {
             if (store != null) {
                 store.close();
             } else if (arena != null) {
                 arena.close();
-                posix.munmap(scratch, segment.address(), segment.byteSize());
+                unmapped = posix.munmap(scratch, segment.address(), segment.byteSize());
             }
         } catch (IllegalStateException inUse) {
             throw new PagingException(
                     PagingError.BAD_STATE, "a native call is using the machine's memory", inUse);
         }
-        posix.close(scratch, descriptor);
+        int closed = posix.close(scratch, descriptor);
+        if (unmapped < 0 || closed < 0) {
+            throw unmapped < 0
+                    ? Posix.failure("munmap(frames)", unmapped)
+                    : Posix.failure("close(frames)", closed);
+        }
     }
 
     /// A mount without execution or a security policy may refuse executable pages.
@@ -176,8 +185,11 @@ final class FrameBacking implements AutoCloseable {
                         Posix.MAP_SHARED,
                         descriptor,
                         0);
-        if (address < 0) {
+        if (address == -Errno.EPERM || address == -Errno.EACCES) {
             return false;
+        }
+        if (address < 0) {
+            throw Posix.failure("mmap(a page of frames, PROT_READ|PROT_EXEC)", address);
         }
         posix.munmap(scratch, address, PageSize.BASE_BYTES);
         return true;

@@ -156,7 +156,7 @@ final class HostEditor {
         PagingException plain = Posix.failure(call, result);
         // ENOMEM here is the host's room for mappings, not a frame of the machine.
         return plain.error() == PagingError.NO_MEMORY
-                ? new PagingException(PagingError.NO_RESOURCES, String.valueOf(plain.getMessage()))
+                ? new PagingException(PagingError.NO_RESOURCES, Posix.textOf(plain))
                 : plain;
     }
 }

@@ -37,28 +37,55 @@ final class HostWindow {
     ///
     /// @param posix the system calls
     /// @param frames what will be mapped
-    /// @param address where, page aligned; 0 lets the host choose
+    /// @param address where, page aligned, not 0
     /// @param sizeBytes how much, a multiple of the base page
-    /// @return the window, or null when something else is mapped there
-    /// @throws PagingException NO_RESOURCES when the host has no such room
-    static @Nullable HostWindow reserve(
+    /// @return the window, or null when something else is mapped there or the host has no room
+    ///   there
+    /// @throws PagingException SYSTEM when the host refuses for another reason
+    static @Nullable HostWindow reserveAt(
             Posix posix, HostFrames frames, long address, long sizeBytes) {
+        int flags = RESERVE_FLAGS | Posix.MAP_FIXED_NOREPLACE;
         var scratch = new CallScratch();
-        int flags = RESERVE_FLAGS | (address == 0 ? 0 : Posix.MAP_FIXED_NOREPLACE);
         long got = posix.mmap(scratch, address, sizeBytes, Posix.PROT_NONE, flags, -1, 0);
-        if (got > 0 && address != 0 && got != address) {
+        if (got == address) {
+            return new HostWindow(posix, frames, address, sizeBytes);
+        }
+        if (got > 0) {
             // A kernel before 4.17 takes the flag for a hint.
             posix.munmap(scratch, got, sizeBytes);
             return null;
         }
-        if (got > 0) {
-            return new HostWindow(posix, frames, got, sizeBytes);
-        }
-        if (address != 0) {
+        if (got == -Errno.EEXIST || got == -Errno.ENOMEM) {
             return null;
         }
-        PagingException failed = Posix.failure("mmap(window of " + hex(sizeBytes) + " bytes)", got);
-        throw new PagingException(PagingError.NO_RESOURCES, String.valueOf(failed.getMessage()));
+        throw refused(sizeBytes, got);
+    }
+
+    /// Reserves a window where the host chooses.
+    ///
+    /// @param posix the system calls
+    /// @param frames what will be mapped
+    /// @param sizeBytes how much, a multiple of the base page
+    /// @return the window
+    /// @throws PagingException NO_RESOURCES when the host has no such room; SYSTEM when it refuses
+    ///   for another reason
+    static HostWindow reserveAnywhere(Posix posix, HostFrames frames, long sizeBytes) {
+        long got =
+                posix.mmap(
+                        new CallScratch(), 0, sizeBytes, Posix.PROT_NONE, RESERVE_FLAGS, -1, 0);
+        if (got < 0) {
+            throw refused(sizeBytes, got);
+        }
+        return new HostWindow(posix, frames, got, sizeBytes);
+    }
+
+    private static PagingException refused(long sizeBytes, long result) {
+        PagingException failed =
+                Posix.failure("mmap(window of " + hex(sizeBytes) + " bytes)", result);
+        // ENOMEM here is the host's room for addresses, not a frame of the machine.
+        return failed.error() == PagingError.NO_MEMORY
+                ? new PagingException(PagingError.NO_RESOURCES, Posix.textOf(failed))
+                : failed;
     }
 
     /// Host address of the first byte.

@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import io.jircon.hal.PageSize;
 import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
 import java.lang.foreign.Arena;
@@ -15,7 +16,6 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.util.Locale;
 import java.util.NoSuchElementException;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// The system calls of this module. No class but this and [FaultCalls] calls native code.
@@ -67,40 +67,32 @@ class Posix {
 
     /// The calls, or why there are none.
     ///
-    /// @param posix null when they cannot be used
+    /// @param posix null when they cannot be linked
     /// @param reason why not and what to do; empty when they can
-    private record Probed(@Nullable Posix posix, String reason) {}
+    private record Linked(@Nullable Posix posix, String reason) {}
 
     /// Tried once, when first asked for.
-    private static final class Probe {
-        static final Probed RESULT = probe();
+    private static final class Link {
+        static final Linked RESULT = link();
     }
 
     private final int pid;
 
-    /// For [Probe] and for tests that override a call.
+    /// For [Link] and for tests that override a call.
     Posix() {
         pid = Math.toIntExact(ProcessHandle.current().pid());
     }
 
-    /// The calls.
+    /// The calls. Whether the host's policy allows them is for [HostProbe] to find out.
     ///
     /// @return the one instance
-    /// @throws PagingException NOT_SUPPORTED with the reason when they cannot be used here
+    /// @throws PagingException NOT_SUPPORTED with the reason when they cannot be linked here
     static Posix get() {
-        Probed probed = Probe.RESULT;
-        if (probed.posix == null) {
-            throw new PagingException(PagingError.NOT_SUPPORTED, "unix-mmap: " + probed.reason);
+        Linked linked = Link.RESULT;
+        if (linked.posix == null) {
+            throw new PagingException(PagingError.NOT_SUPPORTED, linked.reason);
         }
-        return probed.posix;
-    }
-
-    /// Why the calls cannot be used here.
-    ///
-    /// @return the reason and what to do about it; empty when they can
-    static Optional<String> unavailableReason() {
-        Probed probed = Probe.RESULT;
-        return probed.posix == null ? Optional.of(probed.reason) : Optional.empty();
+        return linked.posix;
     }
 
     /// Maps memory.
@@ -299,13 +291,45 @@ class Posix {
         return new AssertionError("a system call's handle threw", thrown);
     }
 
-    private static Probed probe() {
+    /// The exception for a call that a machine needs and cannot make when it opens.
+    ///
+    /// @param call the call with its arguments, starting with its name
+    /// @param result the negative error number
+    /// @return NOT_SUPPORTED for what the host's policy or its kernel refuses, else as [#failure];
+    ///   the message also says what does without the call
+    static PagingException unavailable(String call, long result) {
+        PagingException failed = failure(call, result);
+        int errno = (int) -result;
+        boolean forGood = errno == Errno.EPERM || errno == Errno.EACCES || errno == Errno.ENOSYS;
+        String instead =
+                call.startsWith("memfd_create")
+                        ? "; or give option directory, or use unix-file"
+                        : "; or use unix-file";
+        return new PagingException(
+                forGood ? PagingError.NOT_SUPPORTED : failed.error(),
+                textOf(failed) + instead);
+    }
+
+    /// What an exception says behind its kind.
+    static String textOf(PagingException failed) {
+        return String.valueOf(failed.getMessage()).substring(failed.error().name().length() + 2);
+    }
+
+    private static Linked link() {
         String os = System.getProperty("os.name", "unknown");
         if (!os.toLowerCase(Locale.ROOT).contains("linux")) {
-            return new Probed(null, "needs Linux, this is " + os + "; use unix-file");
+            return new Linked(null, "needs Linux, this is " + os + "; use unix-file");
         }
         try {
-            return tryCalls(new Posix());
+            var posix = new Posix();
+            long pageBytes = posix.sysconf(new CallScratch(), SC_PAGESIZE);
+            return pageBytes == PageSize.BASE_BYTES
+                    ? new Linked(posix, "")
+                    : new Linked(
+                            null,
+                            "needs a page size of 4096, this host has "
+                                    + pageBytes
+                                    + "; use unix-file");
         } catch (IllegalCallerException denied) {
             return denied(denied);
         } catch (ExceptionInInitializerError | NoClassDefFoundError failed) {
@@ -314,63 +338,19 @@ class Posix {
                 return denied(denied);
             }
             if (cause instanceof NoSuchElementException) {
-                return new Probed(null, cause.getMessage() + "; use unix-file");
+                return new Linked(null, cause.getMessage() + "; use unix-file");
             }
-            return new Probed(null, "native code cannot be linked (" + cause + "); use unix-file");
+            return new Linked(null, "native code cannot be linked (" + cause + "); use unix-file");
         }
     }
 
-    private static Probed denied(IllegalCallerException cause) {
-        return new Probed(
+    private static Linked denied(IllegalCallerException cause) {
+        return new Linked(
                 null,
                 "native access is denied ("
                         + cause.getMessage()
                         + "); start java with "
                         + NATIVE_ACCESS_FLAG);
-    }
-
-    /// Makes each call that can be refused by policy once.
-    private static Probed tryCalls(Posix posix) throws IllegalCallerException {
-        var scratch = new CallScratch();
-        long pageBytes = posix.sysconf(scratch, SC_PAGESIZE);
-        if (pageBytes != 4096) {
-            return new Probed(
-                    null,
-                    "needs a page size of 4096, this host has " + pageBytes + "; use unix-file");
-        }
-        int descriptor = posix.memfdCreate(scratch, "jircon-probe", MFD_CLOEXEC);
-        if (descriptor < 0) {
-            return refused("memfd_create", descriptor);
-        }
-        int closed = posix.close(scratch, descriptor);
-        if (closed < 0) {
-            return refused("close", closed);
-        }
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment words = arena.allocate(16, 8);
-            scratch.describe(words.address(), words.address() + 8, 8);
-            long read = posix.readOwnMemory(scratch);
-            if (read != 8) {
-                return refused("process_vm_readv", read);
-            }
-            long written = posix.writeOwnMemory(scratch);
-            if (written != 8) {
-                return refused("process_vm_writev", written);
-            }
-        }
-        return new Probed(posix, "");
-    }
-
-    private static Probed refused(String call, long result) {
-        int errno = (int) -result;
-        return new Probed(
-                null,
-                call
-                        + " = "
-                        + Errno.name(errno)
-                        + "; "
-                        + Errno.advice(call, errno)
-                        + "; or use unix-file");
     }
 
     private long sysconf(CallScratch scratch, int name) {
@@ -414,7 +394,7 @@ class Posix {
         return linker.downcallHandle(function, FunctionDescriptor.of(result, arguments), options);
     }
 
-    /// The handles. Loaded by the probe; constants, so that calls are compiled in line.
+    /// The handles. Loaded when linked; constants, so that calls are compiled in line.
     private static final class Calls {
         static final MethodHandle SYSCONF = bind("sysconf", JAVA_LONG, JAVA_INT);
         static final MethodHandle MMAP =

@@ -11,6 +11,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Set;
@@ -127,10 +128,7 @@ final class UnixFileStore implements AutoCloseable {
             next.write(channel, HEADER_BYTES + segment.byteSize(), segment.byteSize());
             channel.force(/* metaData= */ true);
         } catch (IOException | UncheckedIOException failed) {
-            throw new PagingException(
-                    PagingError.SYSTEM,
-                    "file=" + file + " cannot flush: look at the room of its file system",
-                    failed);
+            throw system(file, "cannot flush", failed);
         }
         map = next;
     }
@@ -164,7 +162,14 @@ final class UnixFileStore implements AutoCloseable {
         } catch (IOException | OutOfMemoryError failed) {
             throw new PagingException(
                     PagingError.NO_MEMORY,
-                    "file=" + file + " cannot be mapped with memoryBytes=" + bytes,
+                    "file="
+                            + file
+                            + " cannot be mapped with memoryBytes="
+                            + bytes
+                            + ": "
+                            + failed.getMessage()
+                            + "; look at vm.max_map_count, ulimit -v, the memory limit of the"
+                            + " container and its seccomp profile",
                     failed);
         }
     }
@@ -248,7 +253,17 @@ final class UnixFileStore implements AutoCloseable {
         return new PagingException(PagingError.BAD_STATE, "file=" + file + " " + why);
     }
 
-    private static PagingException system(Path file, String what, IOException cause) {
-        return new PagingException(PagingError.SYSTEM, "file=" + file + " " + what, cause);
+    private static PagingException system(Path file, String what, Exception cause) {
+        String reason = cause instanceof FileSystemException host ? host.getReason() : null;
+        return new PagingException(
+                PagingError.SYSTEM,
+                "file="
+                        + file
+                        + " "
+                        + what
+                        + ": "
+                        + (reason == null ? cause : reason)
+                        + "; look at its directory, permissions and the room of its file system",
+                cause);
     }
 }

@@ -78,6 +78,7 @@ public final class UnixMmapHal implements Hal {
         this.backing = backing;
         String noHuge = options.hugePages() ? backing.hintHugePages() : "off";
         this.hostFrames = backing.frames(config.memoryBase(), noHuge.isEmpty());
+        HostProbe.check(posix, hostFrames);
         this.hugePages = noHuge.isEmpty() ? "hinted" : noHuge;
         this.memory = new PhysicalMemory(backing.segment(), config.memoryBase());
         var allocator = new BuddyFrameAllocator(memory);
@@ -94,9 +95,9 @@ public final class UnixMmapHal implements Hal {
     ///
     /// @param config base, size and options; there is no software TLB to configure
     /// @return a machine that the caller closes
-    /// @throws PagingException NOT_SUPPORTED when the host lacks what it takes, or for an unknown
-    ///   or bad option; NO_MEMORY, NO_RESOURCES, SYSTEM when the host refuses; BAD_STATE when the
-    ///   file of option `file` cannot be used; the message says what to do
+    /// @throws PagingException NOT_SUPPORTED when the host lacks or forbids what it takes, or for
+    ///   an unknown or bad option; NO_MEMORY, NO_RESOURCES, SYSTEM when the host refuses; BAD_STATE
+    ///   when the file of option `file` cannot be used; the message says what to do
     public static UnixMmapHal open(HalConfig config) {
         return open(Posix.get(), config);
     }
@@ -162,16 +163,12 @@ public final class UnixMmapHal implements Hal {
         long bytes = options.windowBytes();
         for (int attempt = 0; attempt < WINDOW_TRIES; attempt++) {
             long address = FIRST_WINDOW + (firstPlace + attempt) * bytes;
-            @Nullable HostWindow window = HostWindow.reserve(posix, hostFrames, address, bytes);
+            HostWindow window = HostWindow.reserveAt(posix, hostFrames, address, bytes);
             if (window != null) {
                 return window;
             }
         }
-        HostWindow anywhere = HostWindow.reserve(posix, hostFrames, 0, bytes);
-        if (anywhere == null) {
-            throw new AssertionError("the host chose an address that is taken");
-        }
-        return anywhere;
+        return HostWindow.reserveAnywhere(posix, hostFrames, bytes);
     }
 
     @Override
@@ -246,7 +243,8 @@ public final class UnixMmapHal implements Hal {
     /// Closes the page tables and processors that are still open, then gives the memory back.
     ///
     /// @throws PagingException BAD_STATE when a native call is using memory of the machine; closing
-    ///   can be tried again
+    ///   can be tried again. SYSTEM when the host refuses to take addresses back; all else is given
+    ///   back
     @Override
     public void close() {
         closed = true;
@@ -254,13 +252,38 @@ public final class UnixMmapHal implements Hal {
         synchronized (lock) {
             open = new ArrayList<>(tables.keySet());
         }
-        open.forEach(UnixMmapPageTable::close);
+        @Nullable PagingException refused = null;
+        for (UnixMmapPageTable table : open) {
+            refused = closing(table::close, refused);
+        }
+        synchronized (lock) {
+            if (refused != null && !tables.isEmpty()) {
+                throw refused;
+            }
+        }
         mmus.forEach(UnixMmapMmu::close);
         if (heldFaults != null) {
             heldFaults.close();
         }
         synchronized (lock) {
-            backing.close();
+            refused = closing(backing::close, refused);
+        }
+        if (refused != null) {
+            throw refused;
+        }
+    }
+
+    private static @Nullable PagingException closing(
+            Runnable close, @Nullable PagingException before) {
+        try {
+            close.run();
+            return before;
+        } catch (PagingException refused) {
+            if (before == null) {
+                return refused;
+            }
+            before.addSuppressed(refused);
+            return before;
         }
     }
 

@@ -119,7 +119,7 @@ record UnixMmapOptions(
             return FrameBacking.persistent(posix, file, config);
         }
         return directory == null
-                ? FrameBacking.memory(posix, config)
+                ? FrameBacking.memory(posix, config.memoryBytes())
                 : FrameBacking.inDirectory(posix, directory, config);
     }
 

@@ -47,7 +47,7 @@ public final class UnixMmapProvider implements HalProvider {
 
     @Override
     public Optional<String> unavailableReason() {
-        return Posix.unavailableReason();
+        return HostProbe.unavailableReason();
     }
 
     @Override

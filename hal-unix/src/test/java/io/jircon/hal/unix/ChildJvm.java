@@ -14,6 +14,13 @@ final class ChildJvm {
 
     /// @return the process, its errors mixed into its output
     static Process start(Class<?> main, String... arguments) throws IOException {
+        return start(List.of("-Xmx256m"), main, arguments);
+    }
+
+    /// @param options of the JVM
+    /// @return the process, its errors mixed into its output
+    static Process start(List<String> options, Class<?> main, String... arguments)
+            throws IOException {
         String classPath =
                 String.join(
                         System.getProperty("path.separator"),
@@ -27,10 +34,10 @@ final class ChildJvm {
                                 "--enable-native-access=ALL-UNNAMED",
                                 "-XX:-CreateCoredumpOnCrash",
                                 "-XX:ErrorFile=/dev/stdout",
-                                "-Xmx256m",
                                 "-cp",
-                                classPath,
-                                main.getName()));
+                                classPath));
+        command.addAll(options);
+        command.add(main.getName());
         command.addAll(List.of(arguments));
         return new ProcessBuilder(command).redirectErrorStream(true).start();
     }

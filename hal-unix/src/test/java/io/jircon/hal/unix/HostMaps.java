@@ -78,6 +78,53 @@ final class HostMaps {
                 .count();
     }
 
+    /// A stretch of addresses that show one thing, whatever its parts allow: one line of the
+    /// kernel's list, joined with the next ones as long as they show the same.
+    ///
+    /// @param name the file, the kernel's word such as `[stack]`, or empty for anonymous memory
+    record Mapped(long start, long end, String name) {
+        /// All of the process's.
+        static List<Mapped> now() {
+            List<Mapped> all = new ArrayList<>();
+            for (String text : read()) {
+                String[] words = text.split("\\s+", 6);
+                String[] range = words[0].split("-", 2);
+                long start = Long.parseUnsignedLong(range[0], 16);
+                long end = Long.parseUnsignedLong(range[1], 16);
+                String name = words.length < 6 ? "" : words[5];
+                Mapped last = all.isEmpty() ? null : all.getLast();
+                if (last != null && last.end == start && last.name.equals(name)) {
+                    all.set(all.size() - 1, new Mapped(last.start, end, name));
+                } else {
+                    all.add(new Mapped(start, end, name));
+                }
+            }
+            return all;
+        }
+
+        @Override
+        public String toString() {
+            return String.format("%x-%x %s", start, end, name);
+        }
+    }
+
+    /// What the descriptors of the process show, the one that lists them included.
+    static List<String> openFiles() {
+        try (var entries = Files.list(Path.of("/proc/self/fd"))) {
+            return entries.map(HostMaps::shown).sorted().toList();
+        } catch (IOException unreadable) {
+            throw new UncheckedIOException(unreadable);
+        }
+    }
+
+    private static String shown(Path descriptor) {
+        try {
+            return Files.readSymbolicLink(descriptor).toString();
+        } catch (IOException unreadable) {
+            throw new UncheckedIOException(unreadable);
+        }
+    }
+
     static long descriptors() {
         try (var entries = Files.list(Path.of("/proc/self/fd"))) {
             return entries.count();

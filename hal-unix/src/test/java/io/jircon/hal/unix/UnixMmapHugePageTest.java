@@ -140,6 +140,7 @@ class UnixMmapHugePageTest {
             mapRun(table, start, base, 5L << 20);
             assertEquals("HHHH............", hintsOf(table));
             posix.mmaps = 0;
+            posix.mprotects = 0;
             table.protectRange(start + (1 << 20), 4L << 20, MmuFlags.R);
             assertEquals(0, posix.mmaps);
             assertEquals(1, posix.mprotects);

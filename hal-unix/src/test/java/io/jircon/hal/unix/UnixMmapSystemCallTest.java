@@ -35,6 +35,7 @@ class UnixMmapSystemCallTest {
         int refusals;
         int errno = Errno.ENOMEM;
         long transferError;
+        volatile boolean holdsWrites;
         final CountDownLatch writing = new CountDownLatch(1);
         final CountDownLatch mayWrite = new CountDownLatch(1);
 
@@ -65,6 +66,9 @@ class UnixMmapSystemCallTest {
 
         @Override
         long writeOwnMemory(CallScratch scratch) {
+            if (!holdsWrites) {
+                return super.writeOwnMemory(scratch);
+            }
             writing.countDown();
             try {
                 mayWrite.await();
@@ -229,6 +233,7 @@ class UnixMmapSystemCallTest {
         mapScattered(1);
         var mmu = hal.newMmu();
         mmu.activate(table);
+        posix.holdsWrites = true;
         var writer =
                 Thread.ofPlatform()
                         .start(() -> mmu.store(start, MemorySegment.ofArray(new byte[8]), 0, 8));
