@@ -15,7 +15,8 @@ import java.nio.file.Path;
 /// A crash between two flushes, or in the middle of one, leaves the map and the root of the one
 /// before. The frames have no such second copy: a frame holds what was written to it until the
 /// crash. Who needs his data as of the flush writes to fresh frames, sets the root to them,
-/// flushes, and only then frees the old ones.
+/// flushes, and only then frees the old ones. A crash while the file is made leaves one that the
+/// next machine makes anew.
 ///
 /// Safe for use by many threads. Frames that others take or free during a flush may or may not be
 /// in its map.

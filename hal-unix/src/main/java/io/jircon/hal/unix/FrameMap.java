@@ -152,8 +152,10 @@ final class FrameMap {
         return ByteBuffer.allocate(bytes).order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    private static long writeFully(FileChannel channel, ByteBuffer bytes, long at)
-            throws IOException {
+    /// Writes all of a buffer, from its position on.
+    ///
+    /// @return how many bytes
+    static long writeFully(FileChannel channel, ByteBuffer bytes, long at) throws IOException {
         long done = 0;
         while (bytes.hasRemaining()) {
             done += channel.write(bytes, at + done);

@@ -71,8 +71,7 @@ final class HostWindow {
     ///   for another reason
     static HostWindow reserveAnywhere(Posix posix, HostFrames frames, long sizeBytes) {
         long got =
-                posix.mmap(
-                        new CallScratch(), 0, sizeBytes, Posix.PROT_NONE, RESERVE_FLAGS, -1, 0);
+                posix.mmap(new CallScratch(), 0, sizeBytes, Posix.PROT_NONE, RESERVE_FLAGS, -1, 0);
         if (got < 0) {
             throw refused(sizeBytes, got);
         }

@@ -306,8 +306,7 @@ class Posix {
                         ? "; or give option directory, or use unix-file"
                         : "; or use unix-file";
         return new PagingException(
-                forGood ? PagingError.NOT_SUPPORTED : failed.error(),
-                textOf(failed) + instead);
+                forGood ? PagingError.NOT_SUPPORTED : failed.error(), textOf(failed) + instead);
     }
 
     /// What an exception says behind its kind.

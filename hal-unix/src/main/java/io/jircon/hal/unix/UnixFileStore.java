@@ -28,11 +28,17 @@ import java.util.zip.CRC32C;
 /// Little-endian; crc is the CRC-32C of the 32 bytes before it. The file is sparse, and locked
 /// against other processes and machines while it is open.
 ///
+/// While it is being made the file begins with another magic word; the header comes last. Whoever
+/// finds that word and has the lock knows that the maker died, and makes the file anew. A temporary
+/// name and a rename would do the same, but for a file that lies empty where the user put it, or
+/// behind a link, or in a directory that may not be written.
+///
 /// Safe for use by many threads.
 final class UnixFileStore implements AutoCloseable {
     static final int HEADER_BYTES = 4096;
 
     private static final long MAGIC = 0x4d52_464e_4f43_524aL; // "JRCONFRM" as bytes
+    private static final long UNFINISHED = 0x5745_4e4e_4f43_524aL; // "JRCONNEW" as bytes
     private static final int VERSION = 2; // 1 had no maps
     private static final int CHECKED_BYTES = 32;
 
@@ -53,7 +59,7 @@ final class UnixFileStore implements AutoCloseable {
         this.map = map;
     }
 
-    /// Opens a frame file, or makes it when there is none or it is empty.
+    /// Opens a frame file, or makes it when there is none, it is empty, or its making was cut off.
     ///
     /// @param file its path
     /// @param config base and size of the memory; those of an existing file must be the same
@@ -78,8 +84,8 @@ final class UnixFileStore implements AutoCloseable {
         var arena = Arena.ofShared();
         try {
             lock(file, channel);
-            if (channel.size() == 0) {
-                writeHeader(channel, config);
+            if (channel.size() == 0 || isUnfinished(channel)) {
+                make(channel, config);
             } else {
                 checkHeader(file, channel, config);
             }
@@ -174,20 +180,26 @@ final class UnixFileStore implements AutoCloseable {
         }
     }
 
-    private static void writeHeader(FileChannel channel, HalConfig config) throws IOException {
+    private static boolean isUnfinished(FileChannel channel) throws IOException {
+        ByteBuffer word = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        return channel.read(word, 0) == Long.BYTES && word.getLong(0) == UNFINISHED;
+    }
+
+    private static void make(FileChannel channel, HalConfig config) throws IOException {
+        ByteBuffer word = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        channel.truncate(0);
+        FrameMap.writeFully(channel, word.putLong(0, UNFINISHED), 0);
+        channel.force(/* metaData= */ true);
+        // A file with a good header then always has all its frames and a map.
+        FrameMap.writeFully(channel, ByteBuffer.allocate(1), fileBytes(config) - 1);
+        var allFree = new FrameMap(1, 0, new long[0]);
+        allFree.write(channel, mapRoom(config), config.memoryBytes());
+        channel.force(/* metaData= */ true);
         ByteBuffer header = ByteBuffer.allocate(HEADER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
         header.putLong(MAGIC).putInt(VERSION).putInt(0);
         header.putLong(config.memoryBase()).putLong(config.memoryBytes());
         header.putInt(crc(header)).rewind();
-        // The rest first: a file with a good header then always has all its frames and a map.
-        ByteBuffer lastByte = ByteBuffer.allocate(1);
-        channel.write(lastByte, fileBytes(config) - 1);
-        var allFree = new FrameMap(1, 0, new long[0]);
-        allFree.write(channel, mapRoom(config), config.memoryBytes());
-        channel.force(/* metaData= */ true);
-        while (header.hasRemaining()) {
-            channel.write(header, header.position());
-        }
+        FrameMap.writeFully(channel, header, 0);
         channel.force(/* metaData= */ true);
     }
 

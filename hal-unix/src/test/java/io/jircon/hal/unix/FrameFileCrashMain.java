@@ -32,8 +32,7 @@ final class FrameFileCrashMain {
                 .withOption("file", file);
     }
 
-    static Hal open(String name, String file) {
-        HalConfig config = config(file);
+    static Hal open(String name, HalConfig config) {
         return name.equals(UnixFileHal.NAME)
                 ? UnixFileHal.open(config)
                 : UnixMmapHal.open(config.withOption("window", "4M"));
@@ -48,7 +47,7 @@ final class FrameFileCrashMain {
 
     /// @param arguments name of the HAL, frame file
     public static void main(String[] arguments) {
-        Hal hal = open(arguments[0], arguments[1]);
+        Hal hal = open(arguments[0], config(arguments[1]));
         FrameFile file = fileOf(hal);
         PageTableTrait table = hal.newPageTable(AddressSpaceKind.GUEST);
         Mmu mmu = hal.newMmu();

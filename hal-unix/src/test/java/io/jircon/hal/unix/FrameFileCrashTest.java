@@ -26,7 +26,7 @@ class FrameFileCrashTest {
         long said = 0;
         for (int life = 0; life < LIVES; life++) {
             said = killAfter(name, file, said + ROUNDS);
-            try (Hal hal = FrameFileCrashMain.open(name, file)) {
+            try (Hal hal = FrameFileCrashMain.open(name, FrameFileCrashMain.config(file))) {
                 said = verify(hal, said);
             }
         }

@@ -58,11 +58,13 @@ class SystemErrorsTest {
                         "reason: mmap(window of 0x1000 bytes)" + NO_ROOM,
                         "window: SYSTEM: mmap(window of 0x100000 bytes)"
                                 + forbidden("EPERM", "mmap"),
-                        "open: NOT_SUPPORTED: memfd_create(jircon-frames)" + noFile + " or use unix-file",
+                        "open: NOT_SUPPORTED: memfd_create(jircon-frames)"
+                                + noFile
+                                + " or use unix-file",
                         "reason: memfd_create(jircon-frames)" + noFile + " or use unix-file",
                         "file: NO_MEMORY: sizeBytes=1048576 in directory="
-+ System.getProperty("java.io.tmpdir")
-+ ": the host refuses:"
+                                + System.getProperty("java.io.tmpdir")
+                                + ": the host refuses:"
                                 + " java.io.IOException: Map failed; look at vm.max_map_count,"
                                 + " ulimit -v, the room of the directory's file system and the"
                                 + " seccomp profile of the container",
