@@ -22,6 +22,8 @@ final class ReturnedMain {
     private static final long PAGE = PageSize.BASE_BYTES;
     private static final HalConfig CONFIG = HalConfig.DEFAULT.withMemoryBytes(64 * PAGE);
 
+    private static final long MALLOC_MAY_GROW = 4 << 20;
+
     private final String directory;
     private final MemorySegment onHeap = MemorySegment.ofArray(new byte[(int) (3 * PAGE)]);
 
@@ -41,7 +43,9 @@ final class ReturnedMain {
         List<HostMaps.Mapped> mapped = HostMaps.Mapped.now();
         main.run(cycles);
         report("descriptor", open, HostMaps.openFiles());
-        report("mapping", mapped, HostMaps.Mapped.now());
+        List<HostMaps.Mapped> mappedNow = HostMaps.Mapped.now();
+        reportMalloc(mapped, mappedNow);
+        report("mapping", mapped, mappedNow);
         System.out.println("compared " + open.size() + " and " + mapped.size());
     }
 
@@ -53,6 +57,26 @@ final class ReturnedMain {
             }
         }
         gone.forEach(each -> System.out.println(what + " is gone: " + each));
+    }
+
+    /// Takes the memory of `malloc` out, which may grow while the JVM compiles, but not by what a
+    /// leak in each cycle would make.
+    private static void reportMalloc(List<HostMaps.Mapped> before, List<HostMaps.Mapped> after) {
+        long grown = takeMalloc(after) - takeMalloc(before);
+        if (grown > MALLOC_MAY_GROW) {
+            System.out.println("malloc has grown: by " + grown);
+        }
+    }
+
+    private static long takeMalloc(List<HostMaps.Mapped> all) {
+        long bytes = 0;
+        for (HostMaps.Mapped each : List.copyOf(all)) {
+            if (each.name().equals("[heap]")) {
+                bytes += each.end() - each.start();
+                all.remove(each);
+            }
+        }
+        return bytes;
     }
 
     private void run(int cycles) {
@@ -72,6 +96,7 @@ final class ReturnedMain {
             case 2 -> UnixMmapHal.open(mmap.withOption("file", kept));
             case 3 -> UnixMmapHal.open(mmap.withOption("directory", directory));
             case 4 -> UnixMmapHal.open(mmap.withOption("huge-pages", "hint"));
+            case 5 -> UnixMmapHal.open(mmap.withOption("faults", "auto"));
             default -> UnixMmapHal.open(mmap);
         };
     }
@@ -108,7 +133,8 @@ final class ReturnedMain {
         mmu.activate(table);
         long stored = mmu.store(start, bytes, 0, 3 * PAGE);
         long loaded = mmu.load(start + 8 * PAGE, bytes, 0, 3 * PAGE);
-        long faulted = mmu.store(start + 8 * PAGE, bytes, 0, 1) + mmu.load(start + 5 * PAGE, bytes, 0, 1);
+        long faulted =
+                mmu.store(start + 8 * PAGE, bytes, 0, 1) + mmu.load(start + 5 * PAGE, bytes, 0, 1);
         if (stored != 3 * PAGE || loaded != 3 * PAGE || faulted != 0) {
             throw new AssertionError(stored + " " + loaded + " " + faulted);
         }
