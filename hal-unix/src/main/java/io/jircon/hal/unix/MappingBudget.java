@@ -67,7 +67,13 @@ final class MappingBudget {
     /// @param shrinking whether the operation takes access away: those may use half of what is kept
     ///   for the JVM, because what they clean up frees mappings later
     /// @throws PagingException NO_RESOURCES when the limit would be passed; nothing was counted
-    synchronized void take(long peak, long change, boolean shrinking) {
+    void take(long peak, long change, boolean shrinking) {
+        if (peak > 0 || change != 0) {
+            count(peak, change, shrinking);
+        } // else it is worth no lock
+    }
+
+    private synchronized void count(long peak, long change, boolean shrinking) {
         if (used + peak > recountAt) {
             recount();
         }

@@ -1,54 +1,99 @@
 package io.jircon.hal.unix;
 
-import io.jircon.hal.PageSize;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import org.jspecify.annotations.Nullable;
 
 /// Which frame each page of a window shows: a function from page number to [ShadowEntry].
 ///
-/// Three levels of 1 GiB, 2 MiB and 4 KiB slots. A slot that has no node below it holds the entry
-/// of its first page, and the rest of its pages continue that run; so a run of any length costs one
-/// word for every whole slot it covers, and scattered pages cost one word each.
+/// A tree whose slots stand for 2^20, 2^15, 2^10, 2^5 pages and one. A slot that has no node below
+/// it holds the entry of its first page, and the rest of its pages continue that run; so a run of
+/// any length costs one word for each largest slot that it fills, and scattered pages cost one word
+/// each. Nodes are narrow, since a run is seldom as long as a wide one's slots.
 ///
 /// One thread writes at a time (the page table's lock). [#get] may run beside it without the lock
 /// and sees, for each page, a value that the page had during the call: a slot's node is published
-/// after it is filled, and goes before its run is stored. In a slot with a node the run is stale.
+/// after it is filled, and goes after its run is stored. In a slot with a node the run is stale.
 final class PageRuns {
-    private static final int FANOUT_SHIFT = 9;
-    private static final int FANOUT = 1 << FANOUT_SHIFT;
-    private static final int INDEX_MASK = FANOUT - 1;
-    private static final int MIDDLE_SHIFT = FANOUT_SHIFT;
-    private static final int TOP_SHIFT = 2 * FANOUT_SHIFT;
+    private static final int NODE_SHIFT = 5;
+    private static final int NODE_SLOTS = 1 << NODE_SHIFT;
+    private static final int ROOT_SHIFT = 4 * NODE_SHIFT;
+    private static final long NO_PAGE = -1;
 
     private static final VarHandle WORDS = MethodHandles.arrayElementVarHandle(long[].class);
-    private static final VarHandle LEAVES = MethodHandles.arrayElementVarHandle(Leaf[].class);
     private static final VarHandle NODES = MethodHandles.arrayElementVarHandle(Node[].class);
 
-    /// 512 pages of their own.
-    private static final class Leaf {
-        final long[] entries = new long[FANOUT];
-        int used;
-    }
-
-    /// 512 slots of 2 MiB.
+    /// Slots of one size.
     private static final class Node {
-        final long[] runs = new long[FANOUT];
-        final @Nullable Leaf[] leaves = new @Nullable Leaf[FANOUT];
+        final int shift;
+        final long[] runs;
+
+        /// Null for slots of one page.
+        final @Nullable Node @Nullable [] below;
+
+        /// How many slots have a node or an entry; only for the writer.
+        int used;
+
+        Node(int shift, int slots) {
+            this.shift = shift;
+            this.runs = new long[slots];
+            this.below = shift == 0 ? null : new @Nullable Node[slots];
+        }
+
+        int slotOf(long page) {
+            return (int) (page >>> shift) & (runs.length - 1);
+        }
+
+        @Nullable Node child(int slot) {
+            return below == null ? null : (Node) NODES.getAcquire(below, slot);
+        }
+
+        /// Gives a whole slot a run.
+        void store(int slot, long entry) {
+            boolean wasUsed = runs[slot] != ShadowEntry.NONE;
+            WORDS.setRelease(runs, slot, entry);
+            if (below != null && below[slot] != null) {
+                wasUsed = true;
+                NODES.setRelease(below, slot, (Node) null);
+            }
+            used += (entry == ShadowEntry.NONE ? 0 : 1) - (wasUsed ? 1 : 0);
+        }
+
+        /// The node below a slot, made from the slot's run when there is none.
+        Node expand(int slot, @Nullable Node[] children) {
+            Node child = children[slot];
+            if (child == null) {
+                child = new Node(shift - NODE_SHIFT, NODE_SLOTS);
+                long run = runs[slot];
+                if (run == ShadowEntry.NONE) {
+                    used++;
+                } else {
+                    for (int i = 0; i < NODE_SLOTS; i++) {
+                        child.runs[i] = ShadowEntry.advance(run, (long) i << child.shift);
+                    }
+                    child.used = NODE_SLOTS;
+                }
+                NODES.setRelease(children, slot, child);
+            }
+            return child;
+        }
     }
 
     private final long pageCount;
-    private final long[] runs;
-    private final @Nullable Node[] nodes;
+    private final Node root;
+
+    /// A page under whose last node there is nothing: the node stays until another one becomes
+    /// empty, so that a page that comes and goes makes no garbage.
+    private long emptied = NO_PAGE;
 
     /// Makes a function that is NONE everywhere.
     ///
     /// @param pageCount how many pages, more than 0
     PageRuns(long pageCount) {
         this.pageCount = pageCount;
-        int slots = Math.toIntExact((pageCount + (1L << TOP_SHIFT) - 1) >>> TOP_SHIFT);
-        runs = new long[slots];
-        nodes = new @Nullable Node[slots];
+        long slots = ((pageCount - 1) >>> ROOT_SHIFT) + 1;
+        // A power of two, so that a mask finds the slot.
+        root = new Node(ROOT_SHIFT, Integer.highestOneBit(2 * Math.toIntExact(slots) - 1));
     }
 
     /// The entry of a page.
@@ -56,19 +101,16 @@ final class PageRuns {
     /// @param page below the page count
     /// @return the entry, or NONE
     long get(long page) {
-        int top = (int) (page >>> TOP_SHIFT);
-        Node node = (Node) NODES.getAcquire(nodes, top);
-        if (node == null) {
-            return ShadowEntry.advance(
-                    (long) WORDS.getAcquire(runs, top), page & ((1L << TOP_SHIFT) - 1));
+        Node node = root;
+        while (true) {
+            int slot = node.slotOf(page);
+            Node child = node.child(slot);
+            if (child == null) {
+                long run = (long) WORDS.getAcquire(node.runs, slot);
+                return ShadowEntry.advance(run, page & ((1L << node.shift) - 1));
+            }
+            node = child;
         }
-        int middle = (int) (page >>> MIDDLE_SHIFT) & INDEX_MASK;
-        Leaf leaf = (Leaf) LEAVES.getAcquire(node.leaves, middle);
-        if (leaf == null) {
-            return ShadowEntry.advance(
-                    (long) WORDS.getAcquire(node.runs, middle), page & INDEX_MASK);
-        }
-        return (long) WORDS.getAcquire(leaf.entries, (int) page & INDEX_MASK);
     }
 
     /// How far the run of a page goes on: pages without an entry, or pages whose entries continue
@@ -78,24 +120,23 @@ final class PageRuns {
     /// @param limit the most to answer, at least 1; page + limit does not pass the page count
     /// @return 1 to limit
     long runLength(long page, long limit) {
-        int top = (int) (page >>> TOP_SHIFT);
-        Node node = nodes[top];
-        if (node == null) {
-            return Math.min(limit, (1L << TOP_SHIFT) - (page & ((1L << TOP_SHIFT) - 1)));
+        Node node = root;
+        int slot = node.slotOf(page);
+        for (Node child = node.child(slot); child != null; child = node.child(slot)) {
+            node = child;
+            slot = node.slotOf(page);
         }
-        int middle = (int) (page >>> MIDDLE_SHIFT) & INDEX_MASK;
-        Leaf leaf = node.leaves[middle];
-        if (leaf == null) {
-            return Math.min(limit, FANOUT - (page & INDEX_MASK));
+        long slotPages = 1L << node.shift;
+        long run = node.runs[slot];
+        long length = slotPages - (page & (slotPages - 1));
+        for (int next = slot + 1; length < limit && next < node.runs.length; next++) {
+            run = ShadowEntry.advance(run, slotPages);
+            if (node.runs[next] != run || node.child(next) != null) {
+                break;
+            }
+            length += slotPages;
         }
-        int first = (int) page & INDEX_MASK;
-        int end = (int) Math.min(FANOUT, first + limit);
-        long step = leaf.entries[first] == ShadowEntry.NONE ? 0 : PageSize.BASE_BYTES;
-        int next = first + 1;
-        while (next < end && leaf.entries[next] == leaf.entries[next - 1] + step) {
-            next++;
-        }
-        return (long) next - first;
+        return Math.min(limit, length);
     }
 
     /// Stores a run.
@@ -105,80 +146,74 @@ final class PageRuns {
     /// @param entry the first page's entry, or NONE for all
     void set(long page, long count, long entry) {
         assert page >= 0 && count > 0 && count <= pageCount - page : page + "+" + count;
+        set(root, page, count, entry);
+    }
+
+    private void set(Node node, long page, long count, long entry) {
+        long slotPages = 1L << node.shift;
         long end = page + count;
         for (long at = page; at < end; ) {
-            int top = (int) (at >>> TOP_SHIFT);
-            long slotStart = (long) top << TOP_SHIFT;
-            long stop = Math.min(end, slotStart + (1L << TOP_SHIFT));
+            int slot = node.slotOf(at);
             long first = ShadowEntry.advance(entry, at - page);
-            if (at == slotStart && stop - at == (1L << TOP_SHIFT)) {
-                WORDS.setRelease(runs, top, first);
-                NODES.setRelease(nodes, top, (Node) null);
+            long slotEnd = (at & -slotPages) + slotPages;
+            if (node.below == null || slotEnd <= end && slotEnd - at == slotPages) {
+                node.store(slot, first);
             } else {
-                setInNode(nodeAt(top), at - slotStart, stop - at, first);
+                setBelow(node, node.below, slot, at, Math.min(slotEnd, end) - at, first);
             }
-            at = stop;
+            at = Math.min(slotEnd, end);
         }
     }
 
-    private Node nodeAt(int top) {
-        Node node = nodes[top];
-        if (node == null) {
-            node = new Node();
-            long run = runs[top];
-            if (run != ShadowEntry.NONE) {
-                for (int i = 0; i < FANOUT; i++) {
-                    node.runs[i] = ShadowEntry.advance(run, (long) i << MIDDLE_SHIFT);
-                }
-            }
-            NODES.setRelease(nodes, top, node);
+    private void setBelow(
+            Node node, @Nullable Node[] children, int slot, long page, long count, long entry) {
+        if (entry == ShadowEntry.NONE
+                && children[slot] == null
+                && node.runs[slot] == ShadowEntry.NONE) {
+            return;
         }
-        return node;
-    }
-
-    private static void setInNode(Node node, long from, long count, long entry) {
-        long end = from + count;
-        for (long at = from; at < end; ) {
-            int middle = (int) (at >>> MIDDLE_SHIFT);
-            long slotStart = (long) middle << MIDDLE_SHIFT;
-            long stop = Math.min(end, slotStart + FANOUT);
-            long first = ShadowEntry.advance(entry, at - from);
-            if (at == slotStart && stop - at == FANOUT) {
-                WORDS.setRelease(node.runs, middle, first);
-                LEAVES.setRelease(node.leaves, middle, (Leaf) null);
+        Node child = node.expand(slot, children);
+        set(child, page, count, entry);
+        if (child.used == 0) {
+            if (child.below == null) {
+                keepEmptied(page);
             } else {
-                setInLeaf(node, middle, (int) (at - slotStart), (int) (stop - at), first);
+                node.store(slot, ShadowEntry.NONE);
             }
-            at = stop;
         }
     }
 
-    private static void setInLeaf(Node node, int middle, int from, int count, long entry) {
-        Leaf leaf = node.leaves[middle];
-        if (leaf == null) {
-            long run = node.runs[middle];
-            if (run == ShadowEntry.NONE && entry == ShadowEntry.NONE) {
-                return;
+    private void keepEmptied(long page) {
+        long before = emptied;
+        emptied = page;
+        if (before != NO_PAGE && before >>> NODE_SHIFT != page >>> NODE_SHIFT) {
+            prune(root, before);
+        }
+    }
+
+    /// Takes the nodes away that lead to a page and have nothing below them.
+    private static void prune(Node node, long page) {
+        int slot = node.slotOf(page);
+        Node child = node.child(slot);
+        if (child != null) {
+            prune(child, page);
+            if (child.used == 0) {
+                node.store(slot, ShadowEntry.NONE);
             }
-            leaf = new Leaf();
-            if (run != ShadowEntry.NONE) {
-                for (int i = 0; i < FANOUT; i++) {
-                    leaf.entries[i] = ShadowEntry.advance(run, i);
-                }
-                leaf.used = FANOUT;
-            }
-            LEAVES.setRelease(node.leaves, middle, leaf);
         }
-        for (int i = 0; i < count; i++) {
-            long value = ShadowEntry.advance(entry, i);
-            leaf.used +=
-                    (value == ShadowEntry.NONE ? 0 : 1)
-                            - (leaf.entries[from + i] == ShadowEntry.NONE ? 0 : 1);
-            WORDS.setRelease(leaf.entries, from + i, value);
+    }
+
+    /// How many nodes there are below the root.
+    int nodeCount() {
+        return countBelow(root);
+    }
+
+    private static int countBelow(Node node) {
+        int count = 0;
+        for (int slot = 0; slot < node.runs.length; slot++) {
+            Node child = node.child(slot);
+            count += child == null ? 0 : 1 + countBelow(child);
         }
-        if (leaf.used == 0) {
-            WORDS.setRelease(node.runs, middle, ShadowEntry.NONE);
-            LEAVES.setRelease(node.leaves, middle, (Leaf) null);
-        }
+        return count;
     }
 }
