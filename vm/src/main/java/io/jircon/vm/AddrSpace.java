@@ -3,9 +3,13 @@ package io.jircon.vm;
 import static io.jircon.vm.VmoMath.hex;
 
 import io.jircon.hal.AccessKind;
+import io.jircon.hal.AccessWidth;
+import io.jircon.hal.AddrRange;
 import io.jircon.hal.AddressSpaceKind;
+import io.jircon.hal.DeviceRange;
 import io.jircon.hal.GuestPhysAddr;
 import io.jircon.hal.HostPhysAddr;
+import io.jircon.hal.Mmu;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageMapping;
 import io.jircon.hal.PageTableTrait;
@@ -16,9 +20,10 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 
 /// The guest-physical address space of a virtual machine (clauses ): a range of
-/// guest-physical addresses, areas in it, and the nested page table that shows them.
+/// guest-physical addresses, areas in it, and the nested page table that shows them; and devices.
 ///
 /// Each area is a memory object mapped into the root region: a fixed host-physical range
 /// ([CommitPolicy.Linear]), or frames from the machine ([CommitPolicy.Alloc]), all at once or each
@@ -35,6 +40,7 @@ public final class AddrSpace implements AutoCloseable {
     private final Object lock = new Object();
 
     private final GuestViews views;
+    private final MmioMap devices;
 
     /// Guarded by the lock.
     private final AllocatedAreas allocated;
@@ -45,6 +51,7 @@ public final class AddrSpace implements AutoCloseable {
         this.base = base;
         this.sizeBytes = sizeBytes;
         this.views = new GuestViews(machine, root);
+        this.devices = new MmioMap(root);
         this.allocated = new AllocatedAreas(root);
     }
 
@@ -218,29 +225,32 @@ public final class AddrSpace implements AutoCloseable {
                 length);
     }
 
-    /// Removes areas and parts of areas (clause A-136); what lies between them does not matter.
-    /// Frames that [#mapAlloc] took are given back.
+    /// Removes areas, parts of areas and whole devices (clause A-136); what lies between them does
+    /// not matter. Frames that [#mapAlloc] took are given back.
     ///
     /// @param gpa first guest-physical address, page aligned
     /// @param length length in bytes, a multiple of the page size; 0 does nothing
     /// @throws ZxException OUT_OF_RANGE when the range leaves the address space; INVALID_ARGS when
-    ///   it is not page aligned, or cuts a sub-region that was made in [#root()]; BAD_STATE after
-    ///   close
+    ///   it is not page aligned, or cuts a device or a sub-region that was made in [#root()];
+    ///   BAD_STATE after close
     public void unmap(GuestPhysAddr gpa, long length) {
         checkRange("A-136", gpa, length);
         if (length != 0) {
             synchronized (lock) {
+                devices.requireWhole("A-136", gpa.value(), gpa.value() + (length - 1));
                 allocated.unmap(gpa.value(), length);
+                devices.prune();
             }
         }
     }
 
-    /// Removes every area (clause A-137). The range and the page table stay.
+    /// Removes every area and device (clause A-137). The range and the page table stay.
     ///
     /// @throws ZxException BAD_STATE after close
     public void clear() {
         synchronized (lock) {
             allocated.unmap(base.value(), sizeBytes);
+            devices.prune();
         }
     }
 
@@ -304,6 +314,54 @@ public final class AddrSpace implements AutoCloseable {
             GuestPhysAddr address, long alignment, long above) {
         return address.checkedAdd(above)
                 .flatMap(at -> at.checkedAdd(-at.value() & (alignment - 1)));
+    }
+
+    // ---- devices
+
+    /// Puts a device into the address space: words that [#memory()] accesses in its range go to a
+    /// handler (clauses ). Its pages stay without entries, so that a
+    /// guest's own access faults; nothing can be mapped there. Devices may share a page.
+    ///
+    /// @param range its addresses; need not be page aligned
+    /// @param handler its registers
+    /// @throws ZxException in this order: OUT_OF_RANGE when the range leaves the address space;
+    ///   INVALID_ARGS when it is empty or the handler takes no width; BAD_STATE after close;
+    ///   ALREADY_EXISTS when another device has an address of the range, or an area a page of it
+    public void addMmio(DeviceRange.Mmio range, MmioHandler handler) {
+        AddrRange<GuestPhysAddr> addresses = range.range();
+        Set<AccessWidth> widths = Set.copyOf(handler.widths());
+        if (!containsRange(addresses.start(), addresses.sizeBytes())) {
+            throw VmErrors.outOfRange("A-159", "range=" + range + " leaves " + this);
+        }
+        if (addresses.isEmpty() || widths.isEmpty()) {
+            throw VmErrors.invalidArgs(
+                    "A-159", "range=" + range + " with widths=" + widths + " is no device");
+        }
+        root.requireAlive("A-159");
+        synchronized (lock) {
+            devices.add(range, widths, handler);
+        }
+    }
+
+    /// Removes a device. A call of its handler that began before may still be under way.
+    ///
+    /// @param range as it was added
+    /// @throws ZxException BAD_STATE after close; NOT_FOUND when no device has exactly this range
+    public void removeMmio(DeviceRange.Mmio range) {
+        root.requireAlive("A-159");
+        synchronized (lock) {
+            devices.remove(range);
+        }
+    }
+
+    /// The device at an address: whether an access that a processor could not finish was one for a
+    /// device (clause A-149).
+    ///
+    /// @param gpa any guest-physical address
+    /// @return its range, or empty
+    public Optional<DeviceRange.Mmio> mmioAt(GuestPhysAddr gpa) {
+        return Optional.ofNullable(devices.firstIn(gpa.value(), gpa.value()))
+                .map(MmioDevice::range);
     }
 
     // ---- translation
@@ -382,17 +440,22 @@ public final class AddrSpace implements AutoCloseable {
         };
     }
 
-    /// The guest's memory for a device model (clauses ): reads and writes that cross
-    /// pages and areas, with the rights of each area, by a processor of its own.
+    /// The guest's memory and devices for a device model (clauses ): reads and writes
+    /// that cross pages and areas, with the rights of each area, by a processor of its own.
     ///
     /// @return an accessor for one thread at a time, to close
     /// @throws ZxException BAD_STATE after close; NO_RESOURCES when the machine has no processor
     ///   left
-    public UserMemory memory() {
+    public GuestMemory memory() {
         root.requireAlive("A-151");
+        Mmu processor = null;
         try {
-            return new UserMemory(root, machine.hal().newMmu());
+            processor = machine.hal().newMmu();
+            return new GuestMemory(root, processor, devices);
         } catch (PagingException e) {
+            if (processor != null) {
+                processor.close();
+            }
             throw VmErrors.of(e, "A-151", "no processor for " + this);
         }
     }
@@ -404,6 +467,7 @@ public final class AddrSpace implements AutoCloseable {
         synchronized (lock) {
             root.destroyAddressSpace();
             allocated.clear();
+            devices.prune();
         }
     }
 

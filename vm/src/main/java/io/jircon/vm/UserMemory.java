@@ -26,15 +26,13 @@ import java.util.Objects;
 /// program. Serves one thread at a time, as the processor does; another thread takes another
 /// instance. Words are little-endian; they need no alignment and are not one step for others,
 /// except for the atomic ones, which are aligned.
-public final class UserMemory implements AutoCloseable {
+///
+/// [GuestMemory] is the same for a guest with devices.
+public sealed class UserMemory implements AutoCloseable permits GuestMemory {
     /// How often an access is tried again at one address without moving a byte. Another thread may
     /// take the page away between the fault and the next try, but not for ever.
     static final int MAX_TRIES = 1000;
 
-    private static final ValueLayout.OfShort SHORT =
-            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfInt INT =
-            ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfLong LONG =
             ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -131,7 +129,7 @@ public final class UserMemory implements AutoCloseable {
         long vaddr = mmu.faultAddress();
         ZxStatus resolved = root.handlePageFault(vaddr, mmu.faultAccess());
         if (resolved != ZxStatus.OK) {
-            return stop(root.isAlive() ? resolved : ZxStatus.BAD_STATE, vaddr);
+            return stop(root.isAlive() ? refusal(vaddr, resolved) : ZxStatus.BAD_STATE, vaddr);
         }
         // The entry is right, but what it names is not there, or the machine does not let it pass.
         if (tries > 1 && (cause == FaultCause.EXTERNAL || cause == FaultCause.MISCONFIGURED)) {
@@ -144,10 +142,21 @@ public final class UserMemory implements AutoCloseable {
         return true;
     }
 
-    private boolean stop(ZxStatus why, long where) {
+    /// What the address space's refusal means for the caller.
+    ZxStatus refusal(long vaddr, ZxStatus answer) {
+        return answer;
+    }
+
+    /// Notes why and where an access stopped; always false.
+    boolean stop(ZxStatus why, long where) {
         status = why;
         refusedAt = where;
         return false;
+    }
+
+    /// Notes that an access went through.
+    void succeed() {
+        status = ZxStatus.OK;
     }
 
     /// What the processor's refusal to try at all means: without its page table the address space
@@ -266,14 +275,36 @@ public final class UserMemory implements AutoCloseable {
 
     // ---- words
 
+    /// Loads a word of a width that is known when the program runs, as an instruction was decoded.
+    ///
+    /// @param vaddr virtual address, unsigned
+    /// @param width how wide
+    /// @return the number, little-endian; what the width leaves out is 0
+    /// @throws ZxException as [#status()]
+    public long read(long vaddr, AccessWidth width) {
+        word.set(LONG, 0, 0);
+        transferAll(AccessKind.READ, vaddr, word, width.sizeBytes());
+        return word.get(LONG, 0);
+    }
+
+    /// Stores a word of a width that is known when the program runs.
+    ///
+    /// @param vaddr virtual address, unsigned
+    /// @param width how wide
+    /// @param value the number, stored little-endian; what the width leaves out does not matter
+    /// @throws ZxException as [#status()]
+    public void write(long vaddr, AccessWidth width, long value) {
+        word.set(LONG, 0, value);
+        transferAll(AccessKind.WRITE, vaddr, word, width.sizeBytes());
+    }
+
     /// Loads a byte.
     ///
     /// @param vaddr virtual address, unsigned
     /// @return the byte
     /// @throws ZxException as [#status()]
     public byte readByte(long vaddr) {
-        transferAll(AccessKind.READ, vaddr, word, Byte.BYTES);
-        return word.get(ValueLayout.JAVA_BYTE, 0);
+        return (byte) read(vaddr, AccessWidth.BYTE);
     }
 
     /// Loads two bytes.
@@ -282,8 +313,7 @@ public final class UserMemory implements AutoCloseable {
     /// @return the number, little-endian
     /// @throws ZxException as [#status()]
     public short readShort(long vaddr) {
-        transferAll(AccessKind.READ, vaddr, word, Short.BYTES);
-        return word.get(SHORT, 0);
+        return (short) read(vaddr, AccessWidth.WORD);
     }
 
     /// Loads four bytes.
@@ -292,8 +322,7 @@ public final class UserMemory implements AutoCloseable {
     /// @return the number, little-endian
     /// @throws ZxException as [#status()]
     public int readInt(long vaddr) {
-        transferAll(AccessKind.READ, vaddr, word, Integer.BYTES);
-        return word.get(INT, 0);
+        return (int) read(vaddr, AccessWidth.DWORD);
     }
 
     /// Loads eight bytes.
@@ -302,8 +331,7 @@ public final class UserMemory implements AutoCloseable {
     /// @return the number, little-endian
     /// @throws ZxException as [#status()]
     public long readLong(long vaddr) {
-        transferAll(AccessKind.READ, vaddr, word, Long.BYTES);
-        return word.get(LONG, 0);
+        return read(vaddr, AccessWidth.QWORD);
     }
 
     /// Stores a byte.
@@ -312,8 +340,7 @@ public final class UserMemory implements AutoCloseable {
     /// @param value the byte
     /// @throws ZxException as [#status()]
     public void writeByte(long vaddr, byte value) {
-        word.set(ValueLayout.JAVA_BYTE, 0, value);
-        transferAll(AccessKind.WRITE, vaddr, word, Byte.BYTES);
+        write(vaddr, AccessWidth.BYTE, value);
     }
 
     /// Stores two bytes.
@@ -322,8 +349,7 @@ public final class UserMemory implements AutoCloseable {
     /// @param value the number, stored little-endian
     /// @throws ZxException as [#status()]
     public void writeShort(long vaddr, short value) {
-        word.set(SHORT, 0, value);
-        transferAll(AccessKind.WRITE, vaddr, word, Short.BYTES);
+        write(vaddr, AccessWidth.WORD, value);
     }
 
     /// Stores four bytes.
@@ -332,8 +358,7 @@ public final class UserMemory implements AutoCloseable {
     /// @param value the number, stored little-endian
     /// @throws ZxException as [#status()]
     public void writeInt(long vaddr, int value) {
-        word.set(INT, 0, value);
-        transferAll(AccessKind.WRITE, vaddr, word, Integer.BYTES);
+        write(vaddr, AccessWidth.DWORD, value);
     }
 
     /// Stores eight bytes.
@@ -342,8 +367,7 @@ public final class UserMemory implements AutoCloseable {
     /// @param value the number, stored little-endian
     /// @throws ZxException as [#status()]
     public void writeLong(long vaddr, long value) {
-        word.set(LONG, 0, value);
-        transferAll(AccessKind.WRITE, vaddr, word, Long.BYTES);
+        write(vaddr, AccessWidth.QWORD, value);
     }
 
     // ---- atomic words

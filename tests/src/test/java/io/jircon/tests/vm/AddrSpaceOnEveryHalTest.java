@@ -9,23 +9,15 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.jircon.hal.AccessKind;
-import io.jircon.hal.AddressSpaceKind;
 import io.jircon.hal.GuestPhysAddr;
-import io.jircon.hal.HalConfig;
-import io.jircon.hal.HalProvider;
-import io.jircon.hal.Hals;
 import io.jircon.hal.HostPhysAddr;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageSize;
 import io.jircon.kobject.ZxException;
 import io.jircon.kobject.ZxStatus;
 import io.jircon.vm.AddrSpace;
-import io.jircon.vm.Machine;
 import io.jircon.vm.UserMemory;
-import io.jircon.vm.VmAddressRegion;
-import java.util.Map;
 import java.util.Optional;
-import java.util.function.BiConsumer;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -34,27 +26,10 @@ import org.junit.jupiter.params.provider.MethodSource;
 /// The same guest-physical address space on every HAL. After each test every frame is back.
 class AddrSpaceOnEveryHalTest {
     private static final long PAGE = PageSize.BASE_BYTES;
-    private static final long SIZE = 16 * PAGE;
+    private static final long SIZE = GuestSpaces.SIZE;
 
     static Stream<String> hals() {
-        return Hals.providers().stream().map(HalProvider::name);
-    }
-
-    /// Runs a test in a space at the lowest addresses that the HAL has.
-    private static void inSpace(String hal, BiConsumer<Machine, AddrSpace> test) {
-        HalConfig config = HalConfig.DEFAULT.withMemoryBytes(8L << 20);
-        try (Machine machine = Machine.boot(Hals.create(hal, config))) {
-            VmAddressRegion probe = VmAddressRegion.newRoot(machine, AddressSpaceKind.GUEST);
-            GuestPhysAddr base = new GuestPhysAddr(probe.baseAddress() + 16 * PAGE);
-            probe.destroyAddressSpace();
-            long free = machine.frames().freeFrames();
-            try (AddrSpace space = AddrSpace.create(machine, base, SIZE)) {
-                test.accept(machine, space);
-                space.root().checkInvariants();
-            }
-            assertEquals(free, machine.frames().freeFrames(), "free frames");
-            assertEquals(Map.of(), machine.kernel().liveObjects());
-        }
+        return GuestSpaces.hals();
     }
 
     @ParameterizedTest
@@ -62,7 +37,7 @@ class AddrSpaceOnEveryHalTest {
     @Tag("A-116")
     @Tag("A-117")
     void linearAreasShowTheirFramesAndLoseOnlyWhatIsUnmapped(String hal) {
-        inSpace(
+        GuestSpaces.inSpace(
                 hal,
                 (machine, space) -> {
                     long run = machine.frames().allocateContiguous(4, 12);
@@ -88,7 +63,7 @@ class AddrSpaceOnEveryHalTest {
     @Tag("A-126")
     @Tag("A-127")
     void lazyPagesComeWithTheFirstFaultAndStay(String hal) {
-        inSpace(
+        GuestSpaces.inSpace(
                 hal,
                 (machine, space) -> {
                     long before = machine.frames().freeFrames();
@@ -112,7 +87,7 @@ class AddrSpaceOnEveryHalTest {
     @Tag("A-120")
     @Tag("A-154")
     void accessCrossesAreasAndStopsAtTheFirstFault(String hal) {
-        inSpace(
+        GuestSpaces.inSpace(
                 hal,
                 (machine, space) -> {
                     space.mapAlloc(space.base(), PAGE, MmuFlags.RW, EAGERLY);
@@ -136,7 +111,7 @@ class AddrSpaceOnEveryHalTest {
     @MethodSource("hals")
     @Tag("A-144")
     void protectIsObeyedByTheProcessorAndRefusesHoles(String hal) {
-        inSpace(
+        GuestSpaces.inSpace(
                 hal,
                 (machine, space) -> {
                     space.mapAlloc(space.base(), 2 * PAGE, MmuFlags.RW, EAGERLY);
@@ -160,7 +135,7 @@ class AddrSpaceOnEveryHalTest {
     @Tag("A-121")
     @Tag("A-135")
     void populatingMoreThanThereIsLeavesNoTrace(String hal) {
-        inSpace(
+        GuestSpaces.inSpace(
                 hal,
                 (machine, space) -> {
                     long left = machine.frames().freeFrames();
