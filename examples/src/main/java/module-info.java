@@ -11,6 +11,7 @@ module io.jircon.examples {
 
     exports io.jircon.examples.cli;
     exports io.jircon.examples.elf;
+    exports io.jircon.examples.guest;
     exports io.jircon.examples.image;
     exports io.jircon.examples.kernel;
     exports io.jircon.examples.program;

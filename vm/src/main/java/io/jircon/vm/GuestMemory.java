@@ -9,8 +9,8 @@ import io.jircon.kobject.ZxException;
 import io.jircon.kobject.ZxStatus;
 import org.jspecify.annotations.Nullable;
 
-/// A guest's memory and devices, as one of its processors or a device model sees them (clauses A-149
-/// and ). Addresses are guest-physical.
+/// A guest's memory and devices, as one of its processors or a device model sees them (clauses
+/// Addresses are guest-physical.
 ///
 /// A word of 1, 2, 4 or 8 bytes whose address belongs to a device ([AddrSpace#addMmio]) goes to the
 /// device's handler instead of memory. INVALID_ARGS refuses a word that lies in a device with a

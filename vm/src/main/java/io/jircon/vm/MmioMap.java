@@ -18,8 +18,8 @@ import org.jspecify.annotations.Nullable;
 /// own. So a page with a device never has an entry, and a device whose sub-region is unmapped, by
 /// whatever way, is gone.
 ///
-/// Lookups take no lock: they read an array that is replaced and never changed. Changes exclude each
-/// other by the address space's own lock (`AddrSpace.lock`), which their callers hold.
+/// Lookups take no lock: they read an array that is replaced and never changed. Changes exclude
+/// each other by the address space's own lock (`AddrSpace.lock`), which their callers hold.
 final class MmioMap {
     private static final MmioDevice[] NONE = {};
 

@@ -7,7 +7,9 @@
 /// shows there. [VmarCalls][io.jircon.vm.VmarCalls] and [VmoCalls][io.jircon.vm.VmoCalls] are the
 /// same behind handles and their rights. [VmProcess][io.jircon.vm.VmProcess] is a process with an
 /// address space; [UserMemory][io.jircon.vm.UserMemory] accesses memory as a program in one does;
-/// [AddrSpace][io.jircon.vm.AddrSpace] is the guest-physical address space of a virtual machine.
+/// [AddrSpace][io.jircon.vm.AddrSpace] is the guest-physical address space of a virtual machine,
+/// with [devices][io.jircon.vm.MmioHandler] and its own accessor,
+/// [GuestMemory][io.jircon.vm.GuestMemory].
 ///
 /// ```java
 /// VmAddressRegion root = VmAddressRegion.newRoot(machine);

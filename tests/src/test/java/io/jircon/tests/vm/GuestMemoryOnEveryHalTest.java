@@ -192,8 +192,7 @@ class GuestMemoryOnEveryHalTest {
                     long fits = 3 * PAGE - 10;
                     try (GuestMemory memory = space.memory()) {
                         assertEquals(
-                                fits,
-                                memory.transfer(AccessKind.WRITE, at, buffer, 0, 4 * PAGE));
+                                fits, memory.transfer(AccessKind.WRITE, at, buffer, 0, 4 * PAGE));
                         assertEquals(ZxStatus.ACCESS_DENIED, memory.status());
                         assertEquals(page(space, 3).value(), memory.refusedAt());
                         buffer.fill((byte) 0);
@@ -205,9 +204,7 @@ class GuestMemoryOnEveryHalTest {
                         for (int i = 0; i < bytes.length; i++) {
                             byte expected = i < fits ? bytes[i] : 0;
                             assertEquals(
-                                    expected,
-                                    buffer.get(ValueLayout.JAVA_BYTE, i),
-                                    "byte " + i);
+                                    expected, buffer.get(ValueLayout.JAVA_BYTE, i), "byte " + i);
                         }
                     }
                     space.clear();
@@ -228,7 +225,7 @@ class GuestMemoryOnEveryHalTest {
                         ZxException e = refused(ZxStatus.NOT_FOUND, () -> memory.readInt(at));
                         assertEquals(
                                 "NOT_FOUND (-25, V-206): READ of vaddr=0x%x length=4 stopped at"
-                                        .formatted(at)
+                                                .formatted(at)
                                         + " 0x%x after 2 bytes".formatted(at + 2),
                                 e.getMessage());
                         assertEquals(at + 2, memory.refusedAt());
@@ -246,8 +243,7 @@ class GuestMemoryOnEveryHalTest {
                     long run = machine.frames().allocateContiguous(4, 12);
                     space.mapLinear(space.base(), new HostPhysAddr(run), 3 * PAGE, MmuFlags.RW);
                     assertEquals(
-                            Optional.of(
-                                    new AddrSpace.Translation(new HostPhysAddr(run), 3 * PAGE)),
+                            Optional.of(new AddrSpace.Translation(new HostPhysAddr(run), 3 * PAGE)),
                             space.translateAndGetLimit(space.base()));
                     assertEquals(
                             Optional.of(
@@ -280,9 +276,7 @@ class GuestMemoryOnEveryHalTest {
                         refused(
                                 ZxStatus.ACCESS_DENIED,
                                 () -> memory.storeRelease(at + 8, width, 1));
-                        refused(
-                                ZxStatus.NOT_FOUND,
-                                () -> memory.loadAcquire(at + 8 + PAGE, width));
+                        refused(ZxStatus.NOT_FOUND, () -> memory.loadAcquire(at + 8 + PAGE, width));
                         refused(ZxStatus.INVALID_ARGS, () -> memory.loadAcquire(at + 4, width));
                     }
                 });

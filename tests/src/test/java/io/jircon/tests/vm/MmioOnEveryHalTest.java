@@ -138,8 +138,7 @@ class MmioOnEveryHalTest {
                     space.addMmio(range, picky);
                     long at = space.base().value() + 0x10;
                     try (GuestMemory memory = space.memory()) {
-                        ZxException e =
-                                refused(ZxStatus.INVALID_ARGS, () -> memory.read(at, WORD));
+                        ZxException e = refused(ZxStatus.INVALID_ARGS, () -> memory.read(at, WORD));
                         assertEquals(
                                 "INVALID_ARGS (-10, A-160): READ of gpa=0x%x".formatted(at)
                                         + " width=WORD is none of widths=[BYTE, DWORD] of device "
@@ -152,8 +151,7 @@ class MmioOnEveryHalTest {
                         memory.readByte(at);
                         memory.writeInt(at, 3);
                         assertEquals(
-                                List.of("read +16 BYTE", "write +16 DWORD 0x3"),
-                                picky.takeCalls());
+                                List.of("read +16 BYTE", "write +16 DWORD 0x3"), picky.takeCalls());
                     }
                 });
     }
@@ -308,8 +306,13 @@ class MmioOnEveryHalTest {
                     List<MapEntry> before = space.root().maps();
                     for (long[] taken :
                             new long[][] {
-                                {0, 1}, {PAGE - 1, 2}, {4 * PAGE, 9}, {5 * PAGE, 8},
-                                {6 * PAGE + 7, 1}, {0, 16 * PAGE}, {3 * PAGE, 4 * PAGE}
+                                {0, 1},
+                                {PAGE - 1, 2},
+                                {4 * PAGE, 9},
+                                {5 * PAGE, 8},
+                                {6 * PAGE + 7, 1},
+                                {0, 16 * PAGE},
+                                {3 * PAGE, 4 * PAGE}
                             }) {
                         refused(
                                 ZxStatus.ALREADY_EXISTS,
@@ -322,9 +325,7 @@ class MmioOnEveryHalTest {
                                 () -> space.mapAlloc(at, PAGE, MmuFlags.RW, ON_FAULT));
                         refused(
                                 ZxStatus.ALREADY_EXISTS,
-                                () ->
-                                        space.mapLinear(
-                                                at, new HostPhysAddr(0), PAGE, MmuFlags.RW));
+                                () -> space.mapLinear(at, new HostPhysAddr(0), PAGE, MmuFlags.RW));
                         try (VmObject vmo = VmObject.create(machine, PAGE)) {
                             long offset = at.value() - space.root().baseAddress();
                             VmarFlags flags = VmarFlags.READ_WRITE.with(VmarFlags.SPECIFIC);
@@ -360,9 +361,7 @@ class MmioOnEveryHalTest {
                             ZxStatus.INVALID_ARGS,
                             () -> space.addMmio(range(space, PAGE, 0), device));
                     refused(ZxStatus.INVALID_ARGS, () -> space.addMmio(range(space, 0, 1), none));
-                    refused(
-                            ZxStatus.NOT_FOUND,
-                            () -> space.removeMmio(range(space, PAGE, 1)));
+                    refused(ZxStatus.NOT_FOUND, () -> space.removeMmio(range(space, PAGE, 1)));
                     AddrSpace closed = GuestSpaces.newSpace(machine);
                     DeviceRange.Mmio range = range(closed, 0, 8);
                     closed.addMmio(range, device);
@@ -462,9 +461,7 @@ class MmioOnEveryHalTest {
                     assertEquals(Optional.empty(), space.mmioAt(range.range().start()));
                     assertEquals(Optional.empty(), space.mmioAt(page(space, 1)));
                     try (GuestMemory memory = space.memory()) {
-                        refused(
-                                ZxStatus.NOT_FOUND,
-                                () -> memory.readByte(page(space, 1).value()));
+                        refused(ZxStatus.NOT_FOUND, () -> memory.readByte(page(space, 1).value()));
                     }
                     refused(ZxStatus.NOT_FOUND, () -> space.removeMmio(range));
                     space.mapAlloc(space.base(), 3 * PAGE, MmuFlags.RW, ON_FAULT);
