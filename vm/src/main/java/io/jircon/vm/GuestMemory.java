@@ -23,6 +23,9 @@ import org.jspecify.annotations.Nullable;
 public final class GuestMemory extends UserMemory {
     private final MmioMap devices;
 
+    /// Whether the access under way is one that a device could have taken.
+    private boolean isWord;
+
     GuestMemory(VmAddressRegion root, Mmu mmu, MmioMap devices) {
         super(root, mmu);
         this.devices = devices;
@@ -32,7 +35,12 @@ public final class GuestMemory extends UserMemory {
     public long read(long gpa, AccessWidth width) {
         MmioDevice device = devices.firstIn(gpa, width);
         if (device == null) {
-            return super.read(gpa, width);
+            isWord = true;
+            try {
+                return super.read(gpa, width);
+            } finally {
+                isWord = false;
+            }
         }
         checkWord(device, AccessKind.READ, gpa, width);
         long value;
@@ -50,7 +58,12 @@ public final class GuestMemory extends UserMemory {
     public void write(long gpa, AccessWidth width, long value) {
         MmioDevice device = devices.firstIn(gpa, width);
         if (device == null) {
-            super.write(gpa, width, value);
+            isWord = true;
+            try {
+                super.write(gpa, width, value);
+            } finally {
+                isWord = false;
+            }
             return;
         }
         checkWord(device, AccessKind.WRITE, gpa, width);
@@ -91,10 +104,10 @@ public final class GuestMemory extends UserMemory {
     }
 
     /// Where nothing is mapped because a device is there, an access that is not for devices was not
-    /// supported.
+    /// supported. A word that finds a device only now came before it.
     @Override
     ZxStatus refusal(long gpa, ZxStatus answer) {
-        return answer == ZxStatus.NOT_FOUND && devices.firstIn(gpa, gpa) != null
+        return answer == ZxStatus.NOT_FOUND && !isWord && devices.firstIn(gpa, gpa) != null
                 ? ZxStatus.NOT_SUPPORTED
                 : answer;
     }

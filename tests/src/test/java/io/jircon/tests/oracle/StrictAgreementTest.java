@@ -92,22 +92,29 @@ class StrictAgreementTest {
         return new Setting(
                 "x86_64",
                 Map.of(
-                        "levels", "" + levels,
-                        "physicalBits", "" + physicalBits,
-                        "ad", ad,
-                        "executeOnly", executeOnly),
+                        "levels",
+                        "" + levels,
+                        "physicalBits",
+                        "" + physicalBits,
+                        "ad",
+                        ad,
+                        "executeOnly",
+                        executeOnly),
                 12 + 9 * levels,
                 root -> new StrictWalker.Ept(root | low, physicalBits, executeOnly.equals("on")),
                 Map.of(
-                        0, "type=6",
-                        MmuFlags.DEVICE_BIT, "type=0",
-                        MmuFlags.UNCACHED_BIT, "type=0",
-                        MmuFlags.WRITE_COMBINING_BIT, "type=1"),
+                        0,
+                        "type=6",
+                        MmuFlags.DEVICE_BIT,
+                        "type=0",
+                        MmuFlags.UNCACHED_BIT,
+                        "type=0",
+                        MmuFlags.WRITE_COMBINING_BIT,
+                        "type=1"),
                 false);
     }
 
-    private static Setting stage2(
-            int ipaBits, int startLevel, String ad, String xnx, String fwb) {
+    private static Setting stage2(int ipaBits, int startLevel, String ad, String xnx, String fwb) {
         int[] sizes = {32, 36, 40, 42, 44, 48};
         int ps = 0;
         while (sizes[ps] < ipaBits) {
@@ -124,21 +131,31 @@ class StrictAgreementTest {
         return new Setting(
                 "aarch64",
                 Map.of(
-                        "ipaBits", "" + ipaBits,
-                        "startLevel", "" + startLevel,
-                        "physicalBits", "" + sizes[ps],
-                        "ad", ad,
-                        "xnx", xnx,
-                        "fwb", fwb),
+                        "ipaBits",
+                        "" + ipaBits,
+                        "startLevel",
+                        "" + startLevel,
+                        "physicalBits",
+                        "" + sizes[ps],
+                        "ad",
+                        ad,
+                        "xnx",
+                        xnx,
+                        "fwb",
+                        fwb),
                 ipaBits,
                 root -> new StrictWalker.Stage2(vtcr, root, 48, xnx.equals("on")),
                 fwb.equals("on")
                         ? Map.of()
                         : Map.of(
-                                0, "attr=ff",
-                                MmuFlags.DEVICE_BIT, "attr=04",
-                                MmuFlags.UNCACHED_BIT, "attr=44",
-                                MmuFlags.WRITE_COMBINING_BIT, "attr=44"),
+                                0,
+                                "attr=ff",
+                                MmuFlags.DEVICE_BIT,
+                                "attr=04",
+                                MmuFlags.UNCACHED_BIT,
+                                "attr=44",
+                                MmuFlags.WRITE_COMBINING_BIT,
+                                "attr=44"),
                 ad.equals("fault"));
     }
 
@@ -151,10 +168,14 @@ class StrictAgreementTest {
                 14 + 9 * levels,
                 root -> new StrictWalker.GStage(mode | root >>> 12, pbmte, ad.equals("svadu")),
                 Map.of(
-                        0, "pbmt=0",
-                        MmuFlags.DEVICE_BIT, "pbmt=2",
-                        MmuFlags.UNCACHED_BIT, "pbmt=1",
-                        MmuFlags.WRITE_COMBINING_BIT, "pbmt=1"),
+                        0,
+                        "pbmt=0",
+                        MmuFlags.DEVICE_BIT,
+                        "pbmt=2",
+                        MmuFlags.UNCACHED_BIT,
+                        "pbmt=1",
+                        MmuFlags.WRITE_COMBINING_BIT,
+                        "pbmt=1"),
                 ad.equals("svade"));
     }
 
