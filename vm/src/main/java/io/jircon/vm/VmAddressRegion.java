@@ -340,6 +340,7 @@ public final class VmAddressRegion extends KObjectBase {
     ///   it is in a sub-region and the operation may not go there, OUT_OF_RANGE beyond the stream
     ///   size, ACCESS_DENIED for want of permission, and what the memory object answers
     public void opRange(VmarOp op, long vaddr, long len) {
+        Objects.requireNonNull(op, "op");
         RangeOp.run(this, op, vaddr, len, /* mayTouchRegions= */ true);
     }
 

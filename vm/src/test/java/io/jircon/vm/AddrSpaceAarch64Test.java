@@ -26,4 +26,11 @@ class AddrSpaceAarch64Test {
             super(HAL, 40);
         }
     }
+
+    @Nested
+    class Failures extends AddrSpaceFailureCases {
+        Failures() {
+            super(HAL);
+        }
+    }
 }

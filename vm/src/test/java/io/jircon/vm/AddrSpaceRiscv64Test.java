@@ -26,4 +26,11 @@ class AddrSpaceRiscv64Test {
             super(HAL, 56);
         }
     }
+
+    @Nested
+    class Failures extends AddrSpaceFailureCases {
+        Failures() {
+            super(HAL);
+        }
+    }
 }

@@ -26,4 +26,11 @@ class AddrSpaceX8664Test {
             super(HAL, 46);
         }
     }
+
+    @Nested
+    class Failures extends AddrSpaceFailureCases {
+        Failures() {
+            super(HAL);
+        }
+    }
 }
