@@ -11,7 +11,8 @@ public interface FaultHandler {
     ///
     /// @param vaddr an address in the page that was missed, unsigned
     /// @param access what the access wants
-    /// @return true when the page table now allows the access; false ends the access, which reports
-    ///   the page fault. What is thrown counts as false
+    /// @return true when the page table was made to allow the access; false to let the access end
+    ///   and report the page fault, unless the table allows it by then. What is thrown counts as
+    ///   false
     boolean resolve(long vaddr, AccessKind access);
 }

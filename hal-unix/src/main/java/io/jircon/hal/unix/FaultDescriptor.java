@@ -26,6 +26,10 @@ final class FaultDescriptor {
     private static final long FEATURE_THREAD_ID = 1 << 8;
     private static final long FEATURE_WP_SHMEM = 1 << 12;
 
+    /// The host marks each page that it write-protects, in tables that take two thousandths of what
+    /// they cover: runs above this are left to EFAULT.
+    private static final long MAX_WP_BYTES = PageSize.SIZE_1G.bytes();
+
     private static final long EVENT_PAGEFAULT = 0x12;
     private static final long FLAG_WP = 2;
     private static final long MESSAGE_BYTES = 32;
@@ -146,6 +150,7 @@ final class FaultDescriptor {
     /// @param protection what the pages allow, without PROT_WRITE
     void armWriteProtect(CallScratch scratch, long address, long bytes, int protection) {
         if (noWriteProtect.isEmpty()
+                && bytes <= MAX_WP_BYTES
                 && register(scratch, address, bytes, MODE_WP) == 0
                 && calls.ioctl(
                                 scratch,

@@ -83,6 +83,9 @@ final class HeldFaults implements AutoCloseable {
 
     private volatile boolean stopping;
 
+    @GuardedBy("mutex")
+    private boolean started;
+
     private HeldFaults(
             Posix posix,
             FaultCalls calls,
@@ -105,7 +108,7 @@ final class HeldFaults implements AutoCloseable {
         reader = Thread.ofPlatform().daemon().name("jircon-faults").unstarted(this::readMessages);
     }
 
-    /// Makes the descriptor and starts the threads.
+    /// Makes the descriptors. There are no threads before [#start].
     ///
     /// @param frames the file that windows will show
     /// @throws PagingException NOT_SUPPORTED when the host refuses, with the call, the error and
@@ -117,16 +120,20 @@ final class HeldFaults implements AutoCloseable {
             descriptor.close();
             throw Posix.failure("eventfd(0, EFD_CLOEXEC)", stop);
         }
-        var held = new HeldFaults(posix, calls, descriptor, stop, hal);
-        try {
-            held.servers.prestartCoreThread();
-            held.reader.start();
-        } catch (RuntimeException | Error failed) {
-            held.servers.shutdown();
-            held.closeDescriptors();
-            throw failed;
+        return new HeldFaults(posix, calls, descriptor, stop, hal);
+    }
+
+    /// Starts the threads, before the first page table is armed; once they run, nothing.
+    ///
+    /// @throws OutOfMemoryError when the host gives no thread: nothing may be armed then
+    void start() {
+        synchronized (mutex) {
+            if (!started) {
+                servers.prestartCoreThread();
+                reader.start();
+                started = true;
+            }
         }
-        return held;
     }
 
     FaultDescriptor descriptor() {

@@ -224,7 +224,13 @@ class Posix {
             long moved =
                     (long)
                             Calls.PROCESS_VM_READV.invokeExact(
-                                    scratch.state, pid, scratch.local, 1L, scratch.remote, 1L, 0L);
+                                    scratch.state,
+                                    pid,
+                                    scratch.local,
+                                    1L,
+                                    scratch.remote,
+                                    scratch.remoteCount,
+                                    0L);
             return moved < 0 ? -scratch.errno() : moved;
         } catch (Throwable impossible) {
             throw unexpected(impossible);
@@ -241,7 +247,13 @@ class Posix {
             long moved =
                     (long)
                             Calls.PROCESS_VM_WRITEV.invokeExact(
-                                    scratch.state, pid, scratch.local, 1L, scratch.remote, 1L, 0L);
+                                    scratch.state,
+                                    pid,
+                                    scratch.local,
+                                    1L,
+                                    scratch.remote,
+                                    scratch.remoteCount,
+                                    0L);
             return moved < 0 ? -scratch.errno() : moved;
         } catch (Throwable impossible) {
             throw unexpected(impossible);

@@ -14,8 +14,9 @@ import org.jspecify.annotations.Nullable;
 /// Every access that is held is served once, by a thread of [HeldFaults], and that alone lets it go
 /// on; a change of the table need not. Serving takes the table's lock when the handler is done.
 final class TableFaults {
-    /// An access that is held again and again at one call has bad luck, or the handler and the host
-    /// do not agree: from then on it is refused, and the caller's own loop decides.
+    /// How often a fault is resolved while its access does not get through: another thread takes
+    /// the page away again and again, or handler and table do not agree. Then the access ends with
+    /// its fault, and the caller's own loop decides.
     private static final int MAX_TIMES = 16;
 
     private static final long PAUSE_NANOS = 1_000_000;
@@ -67,6 +68,11 @@ final class TableFaults {
         if (next == null || armed) {
             return;
         }
+        try {
+            held.start();
+        } catch (OutOfMemoryError noThread) {
+            return; // accesses come back with EFAULT, and the next handler tries again
+        }
         armed = true;
         awaitAccesses.run();
         window.arm(held.descriptor());
@@ -110,8 +116,13 @@ final class TableFaults {
 
     /// Resolves the fault of an access that is held, and lets it go on or end.
     void serve(HeldFaults.Held access) {
-        boolean resolved = access.times() <= MAX_TIMES && resolve(access);
-        while (!settle(access, resolved)) {
+        // Another thread may take the page away before it is looked at: then once more.
+        for (int times = access.times(); times <= MAX_TIMES && resolve(access); times++) {
+            if (goOn(access)) {
+                return;
+            }
+        }
+        while (!goOnOrEnd(access)) {
             LockSupport.parkNanos(PAUSE_NANOS);
         }
     }
@@ -130,20 +141,37 @@ final class TableFaults {
         }
     }
 
-    /// Ends the hold, unless another access of the page had it ended.
+    /// Lets an access go on that its entry allows, whoever entered that.
     ///
-    /// @return false when the host has no room for what it takes: try again
-    private boolean settle(HeldFaults.Held access, boolean resolved) {
+    /// @return whether it is no longer held
+    private boolean goOn(HeldFaults.Held access) {
         lock.lock();
         try {
-            if (!held.isHeld(access)) {
-                return true;
-            }
-            if (resolved && allows(bounds.vaddrOf(access.page()), access.access())) {
-                held.goOn(access.address(), PageSize.BASE_BYTES);
-                return true;
-            }
-            return refuse(access.page(), () -> access.mmu().awaitEnd(access.activity()));
+            return goOnLocked(access);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private boolean goOnLocked(HeldFaults.Held access) {
+        if (!held.isHeld(access)) {
+            return true; // another access of the page had it go on
+        }
+        if (!allows(bounds.vaddrOf(access.page()), access.access())) {
+            return false;
+        }
+        held.goOn(access.address(), PageSize.BASE_BYTES);
+        return true;
+    }
+
+    /// Ends the hold.
+    ///
+    /// @return false when the host has no room for what it takes: try again
+    private boolean goOnOrEnd(HeldFaults.Held access) {
+        lock.lock();
+        try {
+            return goOnLocked(access)
+                    || refuse(access.page(), () -> access.mmu().awaitIdle(access.activity()));
         } finally {
             lock.unlock();
         }
@@ -151,6 +179,8 @@ final class TableFaults {
 
     /// Has the accesses of a page end with EFAULT: takes from the host's page what its entry does
     /// not allow, lets them try again, and arms the page anew.
+    ///
+    /// @param awaitEnd waits until the access has left the page: it ended, or is held at another
     private boolean refuse(long page, Runnable awaitEnd) {
         long hostPage = frames.hostPage(shadow.runs().get(page));
         long first = page;

@@ -30,9 +30,9 @@ import org.jspecify.annotations.Nullable;
 /// takes a frame away waits until it is even or has moved on. A call moves at most 1 MiB, so that
 /// the wait is short.
 ///
-/// Where the host holds accesses ([HeldFaults]), a call is for bytes of one page: it is held before
-/// it has the page and so uses no frame while it is, and whoever takes frames away passes it over.
-/// Calls under the table's lock are made only where they cannot be held.
+/// Where the host holds accesses ([HeldFaults]), a call takes page by page: it is held before it
+/// has a page and so uses no frame while it is, and whoever takes frames away passes it over. Calls
+/// under the table's lock are made only where they cannot be held.
 ///
 /// Bytes go to and from a thread-confined native segment directly, and through a buffer otherwise:
 /// an array has no fixed address, and another thread could free a shared segment under the call.
@@ -63,6 +63,7 @@ public class UnixMmapMmu implements Mmu {
     private @Nullable TableFaults callFaults;
     private AccessKind callAccess = AccessKind.READ;
     private int timesHeld;
+    private long pageHeld;
 
     /// Set and taken away by [HeldFaults], under its mutex.
     private volatile HeldFaults.@Nullable Held held;
@@ -213,11 +214,8 @@ public class UnixMmapMmu implements Mmu {
         long left = active.lastAddress() - vaddr;
         long most = left >= 0 && left < want ? left + 1 : want;
         long inPage = bytesInPage(vaddr);
-        if (active.mayHold()) {
-            most = Math.min(most, inPage);
-        }
         long result = attempt(active, vaddr, local, most, access);
-        if (result == -Errno.EFAULT && inPage < most) {
+        if (result == -Errno.EFAULT && inPage < most && active.armedFaults() == null) {
             // What was refused may lie behind bytes that can be moved.
             result = attempt(active, vaddr, local, inPage, access);
             most = inPage;
@@ -264,11 +262,14 @@ public class UnixMmapMmu implements Mmu {
                 }
             }
             TableFaults faults = active.armedFaults();
-            if (faults != null) {
-                most = Math.min(most, bytesInPage(vaddr));
+            long host = active.hostAddress(vaddr);
+            if (faults == null) {
+                scratch.describe(local, host, most);
+                return call(access);
             }
-            scratch.describe(local, active.hostAddress(vaddr), most);
-            return faults == null ? call(access) : callThatMayBeHeld(faults, access);
+            most = Math.min(most, CallScratch.maxBytesFrom(host));
+            scratch.describePages(local, host, most);
+            return callThatMayBeHeld(faults, access);
         } finally {
             activity.set(idle + 2);
         }
@@ -295,6 +296,7 @@ public class UnixMmapMmu implements Mmu {
         callFaults = faults;
         callAccess = access;
         timesHeld = 0;
+        pageHeld = -1;
         callingThread = threadNumber;
         long result = call(access);
         callingThread = 0;
@@ -312,8 +314,9 @@ public class UnixMmapMmu implements Mmu {
             return null;
         }
         TableFaults faults = Objects.requireNonNull(callFaults);
-        timesHeld++;
         long page = faults.pageAt(address);
+        timesHeld = page == pageHeld ? timesHeld + 1 : 1;
+        pageHeld = page;
         return new HeldFaults.Held(
                 this, activity.get(), faults, page, address, callAccess, timesHeld);
     }
@@ -354,15 +357,15 @@ public class UnixMmapMmu implements Mmu {
     void awaitIdle(UnixMmapPageTable of) {
         long seen = activity.get();
         if (table == of) {
-            awaitChange(seen, /* orHeld= */ true);
+            awaitIdle(seen);
         }
     }
 
-    /// Waits for the end of an access.
+    /// Waits until an access has ended or is held.
     ///
     /// @param seen [#activity] during the access
-    void awaitEnd(long seen) {
-        awaitChange(seen, /* orHeld= */ false);
+    void awaitIdle(long seen) {
+        awaitChange(seen, /* orHeld= */ true);
     }
 
     private void awaitChange(long seen, boolean orHeld) {
@@ -434,7 +437,7 @@ public class UnixMmapMmu implements Mmu {
             return;
         }
         closed = true;
-        awaitEnd(activity.get());
+        awaitChange(activity.get(), /* orHeld= */ false);
         hal.forget(this);
         arena.close();
     }

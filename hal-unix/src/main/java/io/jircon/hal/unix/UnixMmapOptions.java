@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 /// | `directory` | where a nameless file for the frames is made | in memory (memfd) |
 /// | `file` | a frame file that outlives the machine and is opened again when it exists | none |
 /// | `huge-pages` | `hint`: ask the host to back runs that fill whole huge pages with such | off |
-/// | `faults` | `userfaultfd`: hold accesses until their faults are resolved; `efault`: let them come back; `auto`: hold them where the host can | efault |
+/// | `faults` | `userfaultfd`: hold accesses until their faults are resolved; `efault`: let them come back; `auto`: hold them where the host can | auto |
 ///
 /// Reserved huge pages (a memfd of kind hugetlb) are no option: the host maps those only whole and
 /// refuses each 4 KiB piece of one with EINVAL, and 4 KiB is what a page is here.
@@ -97,7 +97,7 @@ record UnixMmapOptions(
                 path(DIRECTORY, given.get(DIRECTORY)),
                 path(FILE, given.get(FILE)),
                 huge.equals("hint"),
-                faults(given.getOrDefault(FAULTS, "efault")));
+                faults(given.getOrDefault(FAULTS, "auto")));
     }
 
     private static FaultMode.Wish faults(String text) {

@@ -508,10 +508,6 @@ public final class UnixMmapPageTable implements PageTableTrait {
         return faults != null && faults.isArmed() ? faults : null;
     }
 
-    boolean mayHold() {
-        return armedFaults() != null;
-    }
-
     /// The table's part in serving faults.
     ///
     /// @return null where the host cannot hold accesses

@@ -29,15 +29,15 @@ public final class UnixMmapProvider implements HalProvider {
                 "rights: any with r; protection by the host's MMU",
                 "addresses: user and guest in a window of 64 GiB each, no kernel",
                 "access: process_vm_readv/writev, EFAULT becomes a page fault; pinned views",
-                "page faults: efault; with faults=auto " + faultsHere(),
+                "page faults: " + faultsHere(),
                 "limit: vm.max_map_count=" + MappingBudget.hostLimit(),
                 "needs: Linux, native access",
                 "options: window, max-map-count, directory, file, huge-pages, faults");
     }
 
-    /// What a machine with option `faults=auto` says on this host.
+    /// What a machine without option `faults` says on this host.
     private static String faultsHere() {
-        HalConfig small = HalConfig.DEFAULT.withMemoryBytes(1L << 20).withOption("faults", "auto");
+        HalConfig small = HalConfig.DEFAULT.withMemoryBytes(1L << 20);
         try (UnixMmapHal machine = UnixMmapHal.open(small)) {
             return machine.faults();
         } catch (PagingException unusable) {

@@ -9,10 +9,13 @@
 ///   `process_vm_readv` and `process_vm_writev`, so that the host's MMU decides and a refusal comes
 ///   back as a page fault. Java code never touches such an address itself.
 ///
-/// With option `faults=userfaultfd`, or `auto` where the kernel allows it, `unix-mmap` has the host
-/// hold an access whose page is not there, or a write to a page that may only be read, until a
-/// thread of the machine has had the fault resolved: demand paging and copy-on-write as the kernel
-/// does them. Minor faults are left alone: they would only tell that a page was touched.
+/// Where the kernel allows it (`userfaultfd`: root, or access to `/dev/userfaultfd`), `unix-mmap`
+/// has the host hold an access whose page is not there, or a write to a page that may only be read,
+/// until a thread of the machine has had the fault resolved: demand paging and copy-on-write as the
+/// kernel does them. Who accesses sees no fault; the price is two changes of thread for each. With
+/// option `faults=efault`, and elsewhere, the access comes back and its own thread resolves the
+/// fault, which is faster. Only address spaces with a fault handler are concerned, as those of
+/// `io.jircon.vm` are. Minor faults are left alone: they would only tell that a page was touched.
 ///
 /// Both can keep their frames in a file that outlives the JVM (option `file`), together with the
 /// map of those that are handed out and a word of the user's: [io.jircon.hal.unix.FrameFile].

@@ -2,6 +2,7 @@ package io.jircon.hal.unix;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.jircon.hal.AccessKind;
 import io.jircon.hal.AddressSpaceKind;
@@ -14,6 +15,7 @@ import io.jircon.hal.PageSize;
 import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -206,5 +208,13 @@ class FaultModeTest {
         assertEquals(
                 "NOT_SUPPORTED: faults=maybe is none of auto, userfaultfd, efault",
                 thrown.getMessage());
+    }
+
+    @Test
+    void providerSaysWhatAMachineWithoutTheOptionDoes() {
+        try (UnixMmapHal hal = UnixMmapHal.open(HalConfig.DEFAULT)) {
+            List<String> properties = new UnixMmapProvider().properties();
+            assertTrue(properties.contains("page faults: " + hal.faults()), "" + properties);
+        }
     }
 }

@@ -201,11 +201,14 @@ class HeldFaultTest {
             assertEquals(
                     new PageFault(start + PAGE + 4, AccessKind.WRITE, FaultCause.PERMISSION),
                     mmu.fault());
-            assertEquals(PAGE - 4, mmu.load(start + PAGE + 4, heap(PAGE), 0, PAGE));
             assertEquals(i, held.writeProtectFaults());
-            assertEquals(2 * i, held.missingFaults());
-            assertEquals(3 * i, asked.get());
+            assertEquals(i, held.missingFaults());
+            assertEquals(2 * i, asked.get());
         }
+        assertEquals(PAGE - 4, mmu.load(start + PAGE + 4, heap(PAGE), 0, PAGE));
+        assertEquals(
+                new PageFault(start + 2 * PAGE, AccessKind.READ, FaultCause.NOT_PRESENT),
+                mmu.fault());
     }
 
     @Test
@@ -223,7 +226,16 @@ class HeldFaultTest {
         handle((vaddr, access) -> true);
         assertEquals(0, mmu.load(start, heap(8), 0, 8));
         assertEquals(FaultCause.NOT_PRESENT, mmu.faultCause());
-        assertEquals(1, asked.get());
+        assertEquals(16, asked.get());
+    }
+
+    /// The page table has the last word. The access is then held at the next page, while the first
+    /// is still being dealt with.
+    @Test
+    void accessThatTheTableAllowsGoesOnWhateverTheHandlerSays() {
+        handle((vaddr, access) -> enter(vaddr, MmuFlags.RW) && access == AccessKind.WRITE);
+        assertEquals(3 * PAGE, mmu.load(start, heap(3 * PAGE), 0, 3 * PAGE));
+        assertEquals(3, asked.get());
     }
 
     @Test
@@ -436,9 +448,9 @@ class HeldFaultTest {
                 own.setFaultHandler(this::refuse);
                 processor.activate(own);
                 assertEquals(0, processor.load(own.firstAddress(), heap(8), 0, 8));
-                assertTrue(faultThreads() >= 4);
+                assertTrue(faultThreads() >= 2);
             }
-            assertEquals(2, faultThreads()); // those of this test's own machine
+            assertEquals(0, faultThreads()); // this test's own machine has no handler, so no thread
             descriptors.add(HostMaps.descriptors());
         }
         assertEquals(1, descriptors.stream().distinct().count(), descriptors.toString());
