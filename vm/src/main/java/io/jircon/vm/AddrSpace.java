@@ -437,6 +437,7 @@ public final class AddrSpace implements AutoCloseable {
             case CommitPolicy.Contiguous contiguous -> true;
             case CommitPolicy.Alloc alloc -> alloc.populate();
             case CommitPolicy.CopyOnWrite copy -> false;
+            case CommitPolicy.PagerBacked pager -> false;
         };
     }
 

@@ -157,6 +157,9 @@ final class ChildOp {
                     "offset=" + hex(offset) + " plus sizeBytes=" + hex(sizeBytes) + " wraps");
         }
         parent.requireCached("O-150");
+        if (parent.isPagerBacked()) {
+            throw VmErrors.notSupported("O-157", "vmo=koid " + parent.koid() + " has a pager");
+        }
         if (VmoMath.sumWraps(parent.store.rootOffset, offset)
                 || VmoMath.sumWraps(parent.store.rootOffset + offset, rounded)) {
             throw VmErrors.invalidArgs(

@@ -23,4 +23,10 @@ public sealed interface CommitPolicy {
     /// Pages are shared with the object this one is a snapshot of, until one of the sharers writes;
     /// frames for the copies come from the machine's allocator.
     record CopyOnWrite() implements CommitPolicy {}
+
+    /// Pages are asked of a program when they are needed first, and it says when what was written
+    /// to them is safe (clause O-273).
+    ///
+    /// @param pager who is asked
+    record PagerBacked(Pager pager) implements CommitPolicy {}
 }

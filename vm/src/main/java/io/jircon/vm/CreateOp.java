@@ -16,29 +16,12 @@ final class CreateOp {
     /// Makes an object of zeros; what [VmObject#create] does.
     static PagedVmo zeros(
             Machine machine, long sizeBytes, CommitPolicy.Alloc policy, VmoOption... given) {
-        Set<VmoOption> options = EnumSet.noneOf(VmoOption.class);
-        options.addAll(Arrays.asList(given));
-        boolean unbounded = options.contains(VmoOption.UNBOUNDED);
-        if (unbounded && options.contains(VmoOption.RESIZABLE)) {
-            throw VmErrors.invalidArgs(
-                    "O-17", "options=" + options + ": UNBOUNDED is not resizable");
-        }
-        if (!unbounded && VmoMath.upWraps(sizeBytes)) {
-            throw VmErrors.outOfRange(
-                    "O-17", "sizeBytes=" + hex(sizeBytes) + " wraps when rounded up");
-        }
+        Set<VmoOption> options = setOf(given);
+        requireConsistent(options, sizeBytes);
         if (options.contains(VmoOption.TRAP_DIRTY)) {
             throw VmErrors.invalidArgs("O-17", "options=" + options + ": TRAP_DIRTY needs a pager");
         }
-        if (unbounded && Long.compareUnsigned(sizeBytes, VmObject.MAX_SIZE_BYTES) > 0) {
-            throw VmErrors.invalidArgs(
-                    "O-21",
-                    "sizeBytes=" + hex(sizeBytes) + " passes " + hex(VmObject.MAX_SIZE_BYTES));
-        }
-        if (!unbounded) {
-            requireAtMostMax("O-17", "sizeBytes", sizeBytes);
-        }
-        long rounded = unbounded ? VmObject.MAX_SIZE_BYTES : VmoMath.up(sizeBytes);
+        long rounded = roundedSize(options, sizeBytes);
         var store = new PageStore(machine, new VmoFamily(), policy, rounded, 0);
         var vmo =
                 new PagedVmo(
@@ -60,6 +43,73 @@ final class CreateOp {
             }
         }
         return vmo;
+    }
+
+    /// Makes an object whose pages come from a pager; what [Pager#createVmo] does, but for telling
+    /// the pager.
+    static PagedVmo pagerBacked(
+            Machine machine,
+            Pager pager,
+            PageRequestQueue queue,
+            long key,
+            long sizeBytes,
+            VmoOption... given) {
+        Set<VmoOption> options = setOf(given);
+        requireConsistent(options, sizeBytes);
+        if (options.contains(VmoOption.DISCARDABLE)) {
+            throw VmErrors.invalidArgs(
+                    "O-30", "options=" + options + ": what a pager has is not discarded");
+        }
+        var store =
+                new PagerStore(
+                        machine,
+                        pager,
+                        queue,
+                        key,
+                        roundedSize(options, sizeBytes),
+                        sizeBytes,
+                        options.contains(VmoOption.TRAP_DIRTY));
+        return new PagedVmo(
+                machine,
+                null,
+                store,
+                PagedVmo.Role.ORIGINAL,
+                0,
+                0,
+                new StreamSize(sizeBytes),
+                options,
+                /* immutable= */ false);
+    }
+
+    private static Set<VmoOption> setOf(VmoOption... given) {
+        Set<VmoOption> options = EnumSet.noneOf(VmoOption.class);
+        options.addAll(Arrays.asList(given));
+        return options;
+    }
+
+    private static void requireConsistent(Set<VmoOption> options, long sizeBytes) {
+        boolean unbounded = options.contains(VmoOption.UNBOUNDED);
+        if (unbounded && options.contains(VmoOption.RESIZABLE)) {
+            throw VmErrors.invalidArgs(
+                    "O-17", "options=" + options + ": UNBOUNDED is not resizable");
+        }
+        if (!unbounded && VmoMath.upWraps(sizeBytes)) {
+            throw VmErrors.outOfRange(
+                    "O-17", "sizeBytes=" + hex(sizeBytes) + " wraps when rounded up");
+        }
+    }
+
+    private static long roundedSize(Set<VmoOption> options, long sizeBytes) {
+        boolean unbounded = options.contains(VmoOption.UNBOUNDED);
+        if (unbounded && Long.compareUnsigned(sizeBytes, VmObject.MAX_SIZE_BYTES) > 0) {
+            throw VmErrors.invalidArgs(
+                    "O-21",
+                    "sizeBytes=" + hex(sizeBytes) + " passes " + hex(VmObject.MAX_SIZE_BYTES));
+        }
+        if (!unbounded) {
+            requireAtMostMax("O-17", "sizeBytes", sizeBytes);
+        }
+        return unbounded ? VmObject.MAX_SIZE_BYTES : VmoMath.up(sizeBytes);
     }
 
     /// Makes an object of consecutive frames; what [VmObject#createContiguous] does.

@@ -28,7 +28,7 @@ final class DebugAccess {
         requireTransferSize(target);
         while (true) {
             MappingNode mapping = requireMapping(aspace, vaddr);
-            long moved = transfer(mapping, vaddr, target, DebugAccess::readVmo);
+            long moved = transfer(mapping, vaddr, target, PageAccess.READ, DebugAccess::readVmo);
             if (moved > 0) {
                 return moved;
             }
@@ -47,7 +47,7 @@ final class DebugAccess {
                 makePrivate(aspace, vaddr);
                 continue;
             }
-            long moved = transfer(mapping, vaddr, source, DebugAccess::writeVmo);
+            long moved = transfer(mapping, vaddr, source, PageAccess.WRITE, DebugAccess::writeVmo);
             if (moved > 0) {
                 return moved;
             }
@@ -76,7 +76,27 @@ final class DebugAccess {
     ///
     /// @return 0 when the mapping changed meanwhile and has to be found again
     private static long transfer(
-            MappingNode mapping, long vaddr, MemorySegment bytes, Transfer transfer) {
+            MappingNode mapping,
+            long vaddr,
+            MemorySegment bytes,
+            PageAccess access,
+            Transfer transfer) {
+        try (var wait = new PageWait()) {
+            long moved;
+            do {
+                moved = tryTransfer(mapping, vaddr, bytes, access, transfer, wait);
+            } while (wait.await());
+            return moved;
+        }
+    }
+
+    private static long tryTransfer(
+            MappingNode mapping,
+            long vaddr,
+            MemorySegment bytes,
+            PageAccess access,
+            Transfer transfer,
+            PageWait wait) {
         VmObject vmo = mapping.vmo();
         vmo.lock().lock();
         try {
@@ -92,6 +112,9 @@ final class DebugAccess {
                     VmoMath.min(
                             bytes.byteSize(),
                             VmoMath.min(vmo.sizeBytes() - offset, mapping.last - vaddr + 1));
+            if (vmo.mustWait(wait, access, offset, length)) {
+                return 0;
+            }
             transfer.move(vmo, offset, bytes.asSlice(0, length));
             return length;
         } finally {

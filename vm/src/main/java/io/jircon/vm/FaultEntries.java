@@ -151,6 +151,10 @@ final class FaultEntries {
                     mapping.vmo().isPaged()
                             ? enterPaged(mapping, vaddr, offset, access, flags, 1, scratch)
                             : enterLinear(mapping, vaddr, offset, access, flags, 1, scratch);
+            if (status == ZxStatus.SHOULD_WAIT) {
+                scratch.entered = i;
+                return status;
+            }
             if (status != ZxStatus.OK) {
                 return i > 0 ? ZxStatus.OK : status;
             }

@@ -10,6 +10,10 @@ final class FaultScratch {
     final PageRun run = new PageRun(MappingNode.FAULT_PAGES);
     final long[] frames = new long[MappingNode.FAULT_PAGES];
     final WalkResult walk = new WalkResult();
+    final PageWait wait = new PageWait();
+
+    /// How many pages the last try of a fault over several pages entered before it had to wait.
+    long entered;
 
     /// The idle ones of an address space. A thread looks at one slot of its own choice, so that
     /// threads seldom meet; who finds it empty makes a new one.

@@ -469,7 +469,8 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
     ///
     /// @param page address of the page, in the mapping when it was looked up
     /// @param maxPages 0 for one page and what lies ready behind it, else exactly so many pages
-    /// @return null when the mapping changed meanwhile and has to be looked up again
+    /// @return null when the mapping changed meanwhile and has to be looked up again; SHOULD_WAIT
+    ///   when the scratch's wait is to be awaited first, for the page behind those entered
     @Nullable ZxStatus fault(long page, AccessKind access, long maxPages, FaultScratch scratch) {
         vmo.lock().lock();
         try {
@@ -488,22 +489,44 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
             long end = permissions.lastOfRun(page);
             long room = VmoMath.min(end - page + 1, accessible - offset);
             MmuFlags flags = entryBase.with(allowed);
-            if (maxPages != 0) {
-                return FaultEntries.enterExactly(
-                        this,
-                        page,
-                        VmoMath.min(room >>> VmoMath.SHIFT, maxPages),
-                        access,
-                        flags,
-                        scratch);
+            ZxStatus status =
+                    maxPages != 0
+                            ? FaultEntries.enterExactly(
+                                    this,
+                                    page,
+                                    VmoMath.min(room >>> VmoMath.SHIFT, maxPages),
+                                    access,
+                                    flags,
+                                    scratch)
+                            : enterOne(page, offset, access, flags, room, scratch);
+            if (status == ZxStatus.SHOULD_WAIT) {
+                askForPage(offset + scratch.entered * PAGE, access, scratch.wait);
             }
-            long inTable = TABLE_BYTES - (page & (TABLE_BYTES - 1));
-            int around = (int) (VmoMath.min(VmoMath.min(room, inTable), FAULT_PAGES * PAGE) / PAGE);
-            return vmo.isPaged()
-                    ? FaultEntries.enterPaged(this, page, offset, access, flags, around, scratch)
-                    : FaultEntries.enterLinear(this, page, offset, access, flags, around, scratch);
+            return status;
         } finally {
             vmo.lock().unlock();
+        }
+    }
+
+    private ZxStatus enterOne(
+            long page,
+            long offset,
+            AccessKind access,
+            MmuFlags flags,
+            long room,
+            FaultScratch scratch) {
+        long inTable = TABLE_BYTES - (page & (TABLE_BYTES - 1));
+        int around = (int) (VmoMath.min(VmoMath.min(room, inTable), FAULT_PAGES * PAGE) / PAGE);
+        return vmo.isPaged()
+                ? FaultEntries.enterPaged(this, page, offset, access, flags, around, scratch)
+                : FaultEntries.enterLinear(this, page, offset, access, flags, around, scratch);
+    }
+
+    /// Has a fault wait for the page that its memory object told it to wait for (clause V-204).
+    private void askForPage(long offset, AccessKind access, PageWait wait) {
+        PageAccess wanted = access == AccessKind.WRITE ? PageAccess.WRITE : PageAccess.READ;
+        if (!vmo.mustWait(wait, wanted, offset, PAGE)) {
+            throw new AssertionError("nothing to wait for at offset=" + VmoMath.hex(offset));
         }
     }
 

@@ -26,6 +26,7 @@ final class OwnMappings {
     /// Takes a mapping out; the object may end with it.
     void detach(MappedRange range) {
         vmo.mappings().remove(range);
+        vmo.mappingsChanged();
         count--;
         vmo.removeUse();
     }
@@ -35,6 +36,7 @@ final class OwnMappings {
         vmo.mappings().remove(range);
         change.run();
         vmo.mappings().add(range, vmo, vmo.windowOffset());
+        vmo.mappingsChanged();
     }
 
     /// Whether a mapping is entered.

@@ -13,6 +13,9 @@ import io.jircon.hal.PhysicalMemory;
 /// so the depth of a family costs nothing (clause O-9), and closing a member hands its shares to
 /// the others by the counts alone (clause O-171).
 ///
+/// An entry that names the machine's zero frame stands for a page of zeros that costs nothing; only
+/// pager-backed stores have such (clause O-280).
+///
 /// Knows nothing of mappings: whoever takes or replaces a frame sees to it that none shows it.
 /// Guarded by the family's lock.
 final class PageFrames {
@@ -22,12 +25,14 @@ final class PageFrames {
     private final FrameAllocator frames;
     private final PhysicalMemory memory;
     private final ShareCounts shares;
+    private final long zeroFrame;
     private final PageList pages = new PageList();
 
     PageFrames(Machine machine) {
         frames = machine.hal().frames();
         memory = machine.hal().memory();
         shares = machine.shareCounts();
+        zeroFrame = machine.zeroFrame();
     }
 
     /// The frame of a page, or [PageList#ABSENT].
@@ -49,6 +54,16 @@ final class PageFrames {
         return pages.metadataBytes();
     }
 
+    /// Whether a page is a zero marker: it has an entry, and no frame.
+    boolean isMarker(long frame) {
+        return frame == zeroFrame;
+    }
+
+    /// Whether a frame may be written in place: nobody else has it.
+    boolean isOwn(long frame) {
+        return frame != PageList.ABSENT && frame != zeroFrame && shares.get(frame) == 0;
+    }
+
     /// Whether another store has a frame of this one too.
     boolean isShared(long frame) {
         return frame != PageList.ABSENT && shares.get(frame) != 0;
@@ -59,7 +74,7 @@ final class PageFrames {
     long wanted(long first, long end) {
         long own = 0;
         for (long page = next(first, end); page != PageList.NONE; page = next(page + 1, end)) {
-            if (!isShared(get(page))) {
+            if (isOwn(get(page))) {
                 own++;
             }
         }
@@ -68,7 +83,7 @@ final class PageFrames {
 
     /// Fills a fresh frame with what the page showed until now.
     void fill(long fresh, long old) {
-        if (old == PageList.ABSENT) {
+        if (old == PageList.ABSENT || isMarker(old)) {
             memory.zero(fresh, PAGE);
         } else {
             memory.copy(old, fresh, PAGE);
@@ -77,7 +92,7 @@ final class PageFrames {
 
     /// Puts a filled frame in place of what the page had: nothing, or a frame that others have too.
     void install(long page, long fresh, long old) {
-        if (old != PageList.ABSENT) {
+        if (isShared(old)) {
             shares.decrement(old);
         }
         pages.set(page, fresh);
@@ -86,9 +101,20 @@ final class PageFrames {
     /// Takes an [#install] back; the fresh frame is the caller's again.
     void putBack(long page, long old) {
         pages.set(page, old);
-        if (old != PageList.ABSENT) {
+        if (old != PageList.ABSENT && !isMarker(old)) {
             shares.increment(old);
         }
+    }
+
+    /// Enters a zero marker for a page that has no entry.
+    void mark(long page) {
+        pages.set(page, zeroFrame);
+    }
+
+    /// Moves an own frame of another store to a page that has no entry.
+    void moveFrom(PageFrames other, long otherPage, long page) {
+        pages.set(page, other.get(otherPage));
+        other.pages.set(otherPage, PageList.ABSENT);
     }
 
     /// Frees the pages of `[first, end)` that nobody else has, and gives up the share of the
@@ -105,7 +131,7 @@ final class PageFrames {
             pages.set(page, PageList.ABSENT);
             if (isShared(frame)) {
                 shares.decrement(frame);
-            } else {
+            } else if (!isMarker(frame)) {
                 batch[filled++] = frame;
                 if (filled == batch.length) {
                     frames.free(batch, 0, filled);
@@ -129,7 +155,9 @@ final class PageFrames {
     /// Adds up what the pages of `[first, end)` cost (clause O-223).
     void attribute(long first, long end, Attribution out) {
         for (long page = next(first, end); page != PageList.NONE; page = next(page + 1, end)) {
-            out.add(1, shares.get(get(page)) + 1);
+            if (!isMarker(get(page))) {
+                out.add(1, shares.get(get(page)) + 1);
+            }
         }
     }
 }

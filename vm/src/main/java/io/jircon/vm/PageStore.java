@@ -8,6 +8,7 @@ import io.jircon.hal.PagingException;
 import io.jircon.hal.PhysicalMemory;
 import io.jircon.kobject.ZxStatus;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /// The pages of a paged memory object, shared by the object and its slices and references (clause
 /// O-3).
@@ -19,7 +20,7 @@ import java.lang.foreign.MemorySegment;
 /// of the store, and ranges were checked by the caller. A method that runs out of frames, or whose
 /// mappings' entries the machine refuses to remove, throws [PagingException] and has changed
 /// nothing, unless it says otherwise; entries may be gone then, and fault back in.
-final class PageStore {
+sealed class PageStore permits PagerStore {
     final VmoFamily family;
     final CommitPolicy policy;
     final MappingIndex mappings = new MappingIndex();
@@ -28,10 +29,10 @@ final class PageStore {
     /// Sum of the offsets of the snapshots up to the root (clause O-151), bytes.
     final long rootOffset;
 
-    private final FrameAllocator frames;
+    final PageFrames pages;
+    final FrameAllocator frames;
     private final PhysicalMemory memory;
     private final long zeroFrame;
-    private final PageFrames pages;
 
     /// Written under the lock; read without it by those who only want to know.
     private volatile long sizeBytes;
@@ -74,9 +75,10 @@ final class PageStore {
     }
 
     /// One memory object less; the last one frees the pages.
-    void removeUser() {
+    final void removeUser() {
         users--;
         if (users == 0) {
+            onEnd();
             if (policy instanceof CommitPolicy.Contiguous run) {
                 frames.freeContiguous(run.base(), sizeBytes >>> SHIFT);
             } else {
@@ -85,6 +87,35 @@ final class PageStore {
             family.removeStore();
         }
     }
+
+    /// Called when no memory object uses the store any more, before its pages go.
+    void onEnd() {}
+
+    // ---- what has to be there first
+
+    /// What an operation on a range has to wait for: nothing, where no pager is asked for pages.
+    ///
+    /// @param offset first byte
+    /// @param len how many bytes
+    @Nullable PageNeed needFor(PageAccess access, long offset, long len) {
+        return null;
+    }
+
+    /// Has an operation wait for what it needs; with a pager only.
+    ///
+    /// @throws io.jircon.kobject.ZxException BAD_STATE when nobody can be asked
+    void ask(PageWait wait, PageNeed need) {
+        throw new AssertionError("nobody to ask for " + need);
+    }
+
+    /// Notes that the pages of `[first, end)` are about to be written in place.
+    void noteWritten(long first, long end) {}
+
+    /// Notes that the stream size changed, after [#zero] from the smaller of the two on.
+    void streamMoved(long newStreamSize) {}
+
+    /// Notes that a mapping went or shows another part, so that faults may wait in vain.
+    void mappingsChanged() {}
 
     boolean isContiguous() {
         return policy instanceof CommitPolicy.Contiguous;
@@ -106,9 +137,9 @@ final class PageStore {
     ZxStatus lookup(long page, boolean write, PageLookup out) {
         long frame = frame(page);
         out.fresh = false;
-        if (isOwn(frame)) {
+        if (pages.isOwn(frame)) {
             out.paddr = frame;
-            out.writable = true;
+            out.writable = isWritable(page, frame);
             return ZxStatus.OK;
         }
         if (!write) {
@@ -141,6 +172,11 @@ final class PageStore {
         return ZxStatus.OK;
     }
 
+    /// Whether an entry for a page that has a frame may let it be written.
+    boolean isWritable(long page, long frame) {
+        return pages.isOwn(frame);
+    }
+
     /// Takes back what the last [#lookup] did, with the lock held all the time since and without an
     /// entry for the new frame: the machine refused it.
     void undoLookup(long page, PageLookup lookup) {
@@ -161,7 +197,7 @@ final class PageStore {
             if (frame == PageList.ABSENT) {
                 return;
             }
-            boolean writable = isOwn(frame);
+            boolean writable = isWritable(i, frame);
             if (out.count == 0) {
                 out.writable = writable;
             } else if (out.writable != writable) {
@@ -200,7 +236,7 @@ final class PageStore {
         int used = 0;
         for (long page = first; page < end; page++) {
             long frame = pages.get(page);
-            if (!isOwn(frame)) {
+            if (!pages.isOwn(frame)) {
                 pages.fill(fresh[used], frame);
                 pages.install(page, fresh[used], frame);
                 used++;
@@ -267,7 +303,7 @@ final class PageStore {
     }
 
     /// Drops pages that no mapping shows any more; pinned ones stay and are cleared.
-    private void dropWholePages(long first, long end) {
+    void dropWholePages(long first, long end) {
         long start = first;
         while (start < end) {
             long pinned = pins.next(start, end);
@@ -314,9 +350,9 @@ final class PageStore {
         }
     }
 
-    private void zeroInPlace(long page, int from, int to) {
+    final void zeroInPlace(long page, int from, int to) {
         long frame = pages.get(page);
-        if (frame != PageList.ABSENT) {
+        if (frame != PageList.ABSENT && !pages.isMarker(frame)) {
             memory.zero(frame + from, to - from);
         }
     }
@@ -345,7 +381,7 @@ final class PageStore {
         sizeBytes = newSize;
     }
 
-    private long pageCount() {
+    final long pageCount() {
         return sizeBytes >>> SHIFT;
     }
 
@@ -403,7 +439,7 @@ final class PageStore {
             long inPage = at & (PAGE - 1);
             long step = Math.min(PAGE - inPage, len - done);
             long frame = frame(page);
-            if (isOwn(frame)) {
+            if (pages.isOwn(frame)) {
                 memory.write(frame + inPage, source, sourceOffset + done, step);
             } else {
                 long mine = fresh[used++];
@@ -435,11 +471,6 @@ final class PageStore {
 
     // ---- helpers
 
-    /// Whether a frame of this store's may be written in place: nobody else has it.
-    private boolean isOwn(long frame) {
-        return frame != PageList.ABSENT && !pages.isShared(frame);
-    }
-
     /// Takes what a page shows until now out of every mapping, before the page gets another (clause
     /// O-184): a frame that others have too, or the zero frame.
     private void hide(long page, long old) {
@@ -462,7 +493,7 @@ final class PageStore {
             long start = first;
             for (long page = first; page < end; page++) {
                 long frame = pages.get(page);
-                boolean stays = isOwn(frame);
+                boolean stays = pages.isOwn(frame);
                 if (stays || !mayBeShown(page, frame)) {
                     unmap(start, page);
                     start = page + 1;
@@ -475,7 +506,7 @@ final class PageStore {
         }
     }
 
-    private void unmap(long first, long end) {
+    final void unmap(long first, long end) {
         if (first < end && !mappings.isEmpty()) {
             mappings.unmap(first << SHIFT, (end << SHIFT) - 1);
         }

@@ -105,6 +105,9 @@ final class PagedVmo extends VmObject {
         if (isContiguous()) {
             flags.add(VmoInfo.Flag.CONTIGUOUS);
         }
+        if (isPagerBacked()) {
+            flags.add(VmoInfo.Flag.PAGER_BACKED);
+        }
         if (isDiscardable()) {
             flags.add(VmoInfo.Flag.DISCARDABLE);
         }
@@ -166,35 +169,72 @@ final class PagedVmo extends VmObject {
 
     @Override
     public void read(long offset, MemorySegment target) {
-        requireNoWrap("O-38", offset, target.byteSize());
-        lock().lock();
-        try {
-            requireHeld();
-            requireAccessible("O-38", offset, target.byteSize());
-            store.read(windowOffset + offset, target, 0, target.byteSize());
-        } finally {
-            lock().unlock();
+        long len = target.byteSize();
+        requireNoWrap("O-38", offset, len);
+        try (var wait = new PageWait()) {
+            long done = 0;
+            do {
+                lock().lock();
+                try {
+                    requireHeld();
+                    requireAccessible("O-38", offset + done, len - done);
+                    long ready = readyBytes(wait, PageAccess.READ, offset + done, len - done);
+                    store.read(windowOffset + offset + done, target, done, ready);
+                    done += ready;
+                } finally {
+                    lock().unlock();
+                }
+            } while (wait.await());
         }
     }
 
     @Override
     public void write(long offset, MemorySegment source) {
-        requireNoWrap("O-38", offset, source.byteSize());
-        lock().lock();
-        try {
-            requireHeld();
-            requireAccessible("O-38", offset, source.byteSize());
-            if (source.byteSize() != 0) {
-                store.write(windowOffset + offset, source, 0, source.byteSize());
-            }
-        } catch (PagingException e) {
-            throw VmErrors.of(e, "O-45", "no frames for offset=" + hex(offset));
-        } finally {
-            lock().unlock();
+        long len = source.byteSize();
+        requireNoWrap("O-38", offset, len);
+        try (var wait = new PageWait()) {
+            long done = 0;
+            do {
+                lock().lock();
+                try {
+                    requireHeld();
+                    requireAccessible("O-38", offset + done, len - done);
+                    long ready = readyBytes(wait, PageAccess.WRITE, offset + done, len - done);
+                    if (ready != 0) {
+                        store.write(windowOffset + offset + done, source, done, ready);
+                    }
+                    done += ready;
+                } catch (PagingException e) {
+                    throw VmErrors.of(e, "O-45", "no frames for offset=" + hex(offset));
+                } finally {
+                    lock().unlock();
+                }
+            } while (wait.await());
         }
     }
 
-    private static void requireNoWrap(String clause, long offset, long len) {
+    /// How many bytes of a range can be moved now; has the operation wait for the rest (clause
+    /// O-275).
+    private long readyBytes(PageWait wait, PageAccess access, long offset, long len) {
+        PageNeed need = store.needFor(access, windowOffset + offset, len);
+        if (need == null) {
+            return len;
+        }
+        store.ask(wait, need);
+        return Math.max(0, (need.first() << SHIFT) - (windowOffset + offset));
+    }
+
+    @Override
+    boolean mustWait(PageWait wait, PageAccess access, long offset, long len) {
+        boolean isForOperation = isDestroyed() || !VmoMath.isInside(offset, len, sizeBytes());
+        PageNeed need = isForOperation ? null : store.needFor(access, windowOffset + offset, len);
+        if (need != null) {
+            store.ask(wait, need);
+        }
+        return need != null;
+    }
+
+    static void requireNoWrap(String clause, long offset, long len) {
         if (VmoMath.sumWraps(offset, len)) {
             throw VmErrors.outOfRange(
                     clause, "offset=" + hex(offset) + " plus len=" + hex(len) + " wraps");
@@ -224,77 +264,12 @@ final class PagedVmo extends VmObject {
 
     @Override
     public void setSize(long newSizeBytes) {
-        if (isContiguous()) {
-            throw unavailable("is contiguous");
-        }
-        if (VmoMath.upWraps(newSizeBytes)) {
-            throw VmErrors.outOfRange(
-                    "O-52", "newSizeBytes=" + hex(newSizeBytes) + " wraps when rounded up");
-        }
-        if (!isResizable()) {
-            throw unavailable("is not resizable");
-        }
-        long rounded = VmoMath.up(newSizeBytes);
-        CreateOp.requireAtMostMax("O-52", "newSizeBytes", newSizeBytes);
-        lock().lock();
-        try {
-            requireHeld();
-            long oldPages = store.sizeBytes() >>> SHIFT;
-            if (store.pins.anyIn(rounded >>> SHIFT, Math.max(oldPages, rounded >>> SHIFT))) {
-                throw VmErrors.badState(
-                        "O-52", "newSizeBytes=" + hex(newSizeBytes) + " cuts a pinned page");
-            }
-            if (VmoMath.sumWraps(store.rootOffset, rounded)) {
-                throw VmErrors.invalidArgs(
-                        "O-151",
-                        "newSizeBytes=" + hex(newSizeBytes) + " plus the snapshots' offsets wraps");
-            }
-            store.resize(rounded, newSizeBytes);
-            streamSize.bytes = newSizeBytes;
-        } catch (PagingException e) {
-            throw VmErrors.of(e, "O-52", "no frame to zero the tail of");
-        } finally {
-            lock().unlock();
-        }
-    }
-
-    private ZxException unavailable(String why) {
-        return ZxException.of(ZxStatus.UNAVAILABLE, "O-52", "vmo", "koid " + koid(), why);
+        SizeOp.setSize(this, newSizeBytes);
     }
 
     @Override
     public void setStreamSize(long newStreamSizeBytes) {
-        if (isContiguous()) {
-            throw VmErrors.notSupported("O-64", "vmo=koid " + koid() + " is contiguous");
-        }
-        lock().lock();
-        try {
-            requireHeld();
-            long old = streamSize.bytes;
-            if (old == newStreamSizeBytes) {
-                return;
-            }
-            if (Long.compareUnsigned(newStreamSizeBytes, sizeBytes()) > 0) {
-                throw VmErrors.outOfRange(
-                        "O-64",
-                        "newStreamSizeBytes=%s passes the size %s"
-                                .formatted(hex(newStreamSizeBytes), hex(sizeBytes())));
-            }
-            long from = VmoMath.min(old, newStreamSizeBytes);
-            long keep = VmoMath.up(newStreamSizeBytes);
-            if (!store.mappings.isEmpty() && Long.compareUnsigned(keep, sizeBytes()) < 0) {
-                store.mappings.unmapBeyondStream(
-                        windowOffset + keep, windowOffset + sizeBytes() - 1);
-            }
-            if (Long.compareUnsigned(from, sizeBytes()) < 0) {
-                store.zero(windowOffset + from, sizeBytes() - from);
-            }
-            streamSize.bytes = newStreamSizeBytes;
-        } catch (PagingException e) {
-            throw VmErrors.of(e, "O-64", "no frame to zero a part of a page");
-        } finally {
-            lock().unlock();
-        }
+        SizeOp.setStreamSize(this, newStreamSizeBytes);
     }
 
     // ---- ranges
@@ -332,6 +307,9 @@ final class PagedVmo extends VmObject {
             if (family.hasSnapshots()) {
                 throw VmErrors.notSupported(
                         "O-86", "vmo=koid " + koid() + " shares pages with snapshots");
+            }
+            if (isPagerBacked()) {
+                throw VmErrors.notSupported("O-307", "vmo=koid " + koid() + " has a pager");
             }
             if (!VmoMath.isAligned(offset) || !VmoMath.isAligned(len)) {
                 throw VmErrors.invalidArgs(
@@ -391,6 +369,7 @@ final class PagedVmo extends VmObject {
         } catch (PagingException e) {
             throw VmErrors.of(e, "O-123", "pin of offset=" + hex(offset) + " len=" + hex(len));
         }
+        store.noteWritten(first, end);
         store.pins.pin(first, end);
         long[] addresses = new long[(int) (end - first)];
         for (int i = 0; i < addresses.length; i++) {
@@ -517,6 +496,11 @@ final class PagedVmo extends VmObject {
     @Override
     MappingIndex mappings() {
         return store.mappings;
+    }
+
+    @Override
+    void mappingsChanged() {
+        store.mappingsChanged();
     }
 
     @Override

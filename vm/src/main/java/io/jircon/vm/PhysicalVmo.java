@@ -146,6 +146,16 @@ final class PhysicalVmo extends VmObject {
         return VmErrors.notSupported("O-25", operation + " of the physical object koid " + koid());
     }
 
+    @Override
+    boolean mustWait(PageWait wait, PageAccess access, long offset, long len) {
+        return false;
+    }
+
+    @Override
+    void mappingsChanged() {
+        // Nobody waits for what is there.
+    }
+
     /// The frames of a physical range never move: there is nothing to keep in place.
     @Override
     IntToLongFunction pinPages(long offset, long len) {

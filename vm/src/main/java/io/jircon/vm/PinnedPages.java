@@ -25,29 +25,41 @@ public final class PinnedPages implements AutoCloseable {
 
     /// What [VmObject#pin] does.
     static PinnedPages pin(VmObject vmo, long offset, long len) {
-        vmo.lock().lock();
-        try {
-            vmo.requireHeld();
-            if (!VmoMath.isAligned(offset | len) || len == 0) {
-                throw VmErrors.invalidArgs(
-                        "O-121",
-                        "offset=%s len=%s are no whole pages"
-                                .formatted(VmoMath.hex(offset), VmoMath.hex(len)));
+        try (var wait = new PageWait()) {
+            while (true) {
+                vmo.lock().lock();
+                try {
+                    vmo.requireHeld();
+                    requireRange(vmo, offset, len);
+                    if (!vmo.mustWait(wait, PageAccess.PIN, offset, len)) {
+                        int count = (int) (len >>> VmoMath.SHIFT);
+                        var pinned =
+                                new PinnedPages(vmo, offset, count, vmo.pinPages(offset, len));
+                        vmo.addUse();
+                        return pinned;
+                    }
+                } finally {
+                    vmo.lock().unlock();
+                }
+                wait.await();
             }
-            vmo.requireInside("O-121", offset, len);
-            long count = len >>> VmoMath.SHIFT;
-            if (count > Integer.MAX_VALUE) {
-                throw new ZxException(
-                        ZxStatus.NO_MEMORY,
-                        "O-123",
-                        "offset=%s len=%s are more pages than can be listed"
-                                .formatted(VmoMath.hex(offset), VmoMath.hex(len)));
-            }
-            var pinned = new PinnedPages(vmo, offset, (int) count, vmo.pinPages(offset, len));
-            vmo.addUse();
-            return pinned;
-        } finally {
-            vmo.lock().unlock();
+        }
+    }
+
+    private static void requireRange(VmObject vmo, long offset, long len) {
+        if (!VmoMath.isAligned(offset | len) || len == 0) {
+            throw VmErrors.invalidArgs(
+                    "O-121",
+                    "offset=%s len=%s are no whole pages"
+                            .formatted(VmoMath.hex(offset), VmoMath.hex(len)));
+        }
+        vmo.requireInside("O-121", offset, len);
+        if (len >>> VmoMath.SHIFT > Integer.MAX_VALUE) {
+            throw new ZxException(
+                    ZxStatus.NO_MEMORY,
+                    "O-123",
+                    "offset=%s len=%s are more pages than can be listed"
+                            .formatted(VmoMath.hex(offset), VmoMath.hex(len)));
         }
     }
 

@@ -5,6 +5,7 @@ import static io.jircon.vm.VmoMath.hex;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PagingException;
 import io.jircon.kobject.ZxException;
+import org.jspecify.annotations.Nullable;
 
 /// An operation over the mappings of a range (section 12 of the contract). Works mapping by
 /// mapping, in ascending order, without the address space's lock while a mapping's turn lasts; what
@@ -14,6 +15,14 @@ final class RangeOp {
     private final VmarOp op;
     private final boolean mayTouchRegions;
     private final long last;
+
+    private final PageWait wait = new PageWait();
+
+    /// Whose pages were asked for, if any were.
+    private @Nullable VmObject asked;
+
+    /// Whether the part of one mapping is done without the pages that nobody brings.
+    private boolean patient = true;
 
     /// The first byte that is still to be done.
     private long cursor;
@@ -35,7 +44,12 @@ final class RangeOp {
         requireWholePages(vaddr, len);
         long sizeBytes = VmoMath.up(len);
         requireInside(region, vaddr, len);
-        new RangeOp(region, op, vaddr, vaddr + (sizeBytes - 1), mayTouchRegions).run();
+        var rangeOp = new RangeOp(region, op, vaddr, vaddr + (sizeBytes - 1), mayTouchRegions);
+        try {
+            rangeOp.run();
+        } finally {
+            rangeOp.wait.close();
+        }
     }
 
     private static void requireWholePages(long vaddr, long len) {
@@ -109,6 +123,10 @@ final class RangeOp {
     ///   meanwhile and has to be found again
     private long workOn(MappingNode mapping) {
         VmObject vmo = mapping.vmo();
+        if (asked != vmo) {
+            wait.close();
+            asked = vmo;
+        }
         vmo.lock().lock();
         try {
             if (!mapping.isAttached() || !mapping.containsAddress(cursor)) {
@@ -118,11 +136,40 @@ final class RangeOp {
             requireBelowStreamSize(mapping, end);
             requireMaxPermission(mapping);
             long offset = mapping.vmoOffsetOf(cursor);
-            applyToVmo(vmo, offset, end - cursor + 1);
-            enterPages(mapping, end);
-            return end;
+            if (!mustWait(vmo, offset, end - cursor + 1)) {
+                applyToVmo(vmo, offset, end - cursor + 1);
+                enterPages(mapping, end);
+                patient = true;
+                return end;
+            }
         } finally {
             vmo.lock().unlock();
+        }
+        awaitPages();
+        return cursor - 1;
+    }
+
+    private boolean mustWait(VmObject vmo, long offset, long len) {
+        PageAccess access =
+                switch (op) {
+                    case COMMIT -> PageAccess.COMMIT;
+                    case ZERO -> PageAccess.ZERO;
+                    case PREFETCH, ALWAYS_NEED -> PageAccess.READ;
+                    case MAP_RANGE, DECOMMIT, DONT_NEED -> null;
+                };
+        return access != null && patient && vmo.mustWait(wait, access, offset, len);
+    }
+
+    /// Waits, with no lock held; a hint that is not answered is one that has no effect (clause
+    /// O-118).
+    private void awaitPages() {
+        try {
+            wait.await();
+        } catch (ZxException unanswered) {
+            if (op != VmarOp.ALWAYS_NEED) {
+                throw unanswered;
+            }
+            patient = false;
         }
     }
 

@@ -119,21 +119,40 @@ final class VmAspace {
     ///
     /// @param maxPages 0 for a single-page fault, else the exact number of pages wanted
     ZxStatus fault(long vaddr, AccessKind access, long maxPages) {
-        long page = VmoMath.down(vaddr);
         FaultScratch scratch = scratches.take();
         try {
-            while (true) {
-                MappingNode mapping = find(page);
-                if (mapping == null) {
-                    return ZxStatus.NOT_FOUND;
-                }
-                ZxStatus status = mapping.fault(page, access, maxPages, scratch);
-                if (status != null) {
-                    return status;
-                }
-            }
+            return fault(VmoMath.down(vaddr), access, maxPages, scratch);
         } finally {
+            scratch.wait.close();
             scratches.give(scratch);
+        }
+    }
+
+    private ZxStatus fault(long first, AccessKind access, long maxPages, FaultScratch scratch) {
+        long page = first;
+        long left = maxPages;
+        VmObject asked = null;
+        while (true) {
+            MappingNode mapping = find(page);
+            if (mapping == null) {
+                return ZxStatus.NOT_FOUND;
+            }
+            if (asked != null && asked != mapping.vmo()) {
+                scratch.wait.close(); // something else is mapped there now
+            }
+            scratch.entered = 0;
+            ZxStatus status = mapping.fault(page, access, left, scratch);
+            if (status == ZxStatus.SHOULD_WAIT) {
+                asked = mapping.vmo();
+                ZxStatus answer = scratch.wait.awaitStatus();
+                if (answer != ZxStatus.OK) {
+                    return answer;
+                }
+                page += scratch.entered * VmoMath.PAGE;
+                left -= scratch.entered;
+            } else if (status != null) {
+                return page == first ? status : ZxStatus.OK; // as where no page had to be awaited
+            }
         }
     }
 

@@ -280,7 +280,7 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
     /// @throws ZxException NOT_SUPPORTED for physical objects; OUT_OF_RANGE; NOT_FOUND when
     ///   discarded; NO_MEMORY
     public final void commit(long offset, long len) {
-        opCommit(offset, len);
+        PageWait.whenReady(this, PageAccess.COMMIT, offset, len, left -> opCommit(offset, left));
     }
 
     /// Gives the pages of a range back; they read as zeros (clauses O-85 to O-90).
@@ -302,7 +302,7 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
     /// @throws ZxException NOT_SUPPORTED for physical objects; OUT_OF_RANGE; BAD_STATE when a page
     ///   must be written in place and the policy is not CACHED; NO_MEMORY
     public final void zero(long offset, long len) {
-        opZero(offset, len);
+        PageWait.whenReady(this, PageAccess.ZERO, offset, len, all -> opZero(offset, all));
     }
 
     abstract void opCommit(long offset, long len);
@@ -311,16 +311,59 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
 
     abstract void opZero(long offset, long len);
 
-    /// Brings pages in where they come from elsewhere; here only the range is checked (clause
-    /// O-107).
+    /// Brings the pages of a range in where a pager has them (clause O-107); elsewhere only the
+    /// range is checked.
+    ///
+    /// @param offset first byte, rounded down to a page
+    /// @param len how many bytes, the end rounded up to a page
+    /// @throws ZxException OUT_OF_RANGE; what the pager answers
+    public final void prefetch(long offset, long len) {
+        PageWait.whenReady(this, PageAccess.READ, offset, len, all -> opPrefetch(offset, all));
+    }
+
+    /// Says what a program expects of a range (clauses O-116 to O-119). Without a pager it has no
+    /// effect, even out of range.
+    ///
+    /// @param hint with ALWAYS_NEED a pager is asked for what is not there; that it fails does not
+    ///   matter
+    /// @param offset first byte, rounded down to a page
+    /// @param len how many bytes, the end rounded up to a page
+    /// @throws ZxException OUT_OF_RANGE for an object with a pager
+    public final void hint(VmoHint hint, long offset, long len) {
+        opHint(hint, offset, len);
+        if (isPagerBacked() && hint == VmoHint.ALWAYS_NEED) {
+            try {
+                prefetch(offset, len);
+            } catch (ZxException notNow) {
+                // A hint asks for no more than a try.
+            }
+        }
+    }
+
+    /// What is left of [#prefetch] when the pages are there.
     final void opPrefetch(long offset, long len) {
         requireInside("O-107", offset, len);
     }
 
-    /// No tree here has a pager: a hint has no effect, even out of range (clause O-116).
+    /// The checks of [#hint].
     final void opHint(VmoHint hint, long offset, long len) {
         Objects.requireNonNull(hint, "hint");
+        if (isPagerBacked()) {
+            requireInside("O-117", offset, len);
+        }
     }
+
+    /// Whether a pager is asked for its pages.
+    final boolean isPagerBacked() {
+        return policy() instanceof CommitPolicy.PagerBacked;
+    }
+
+    /// Has an operation on a range wait for pages, if it needs some that are not there. A range
+    /// outside the object is left to the operation.
+    ///
+    /// @return whether it has to wait
+    /// @throws ZxException BAD_STATE when there is no pager any more to ask
+    abstract boolean mustWait(PageWait wait, PageAccess access, long offset, long len);
 
     /// Keeps the pages of a range where they are until they are unpinned (clauses O-121 to O-128).
     /// Takes frames for those that have none of their own.
@@ -413,7 +456,7 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
     ///
     /// @param policy the new policy
     /// @throws ZxException BAD_STATE while pages are pinned, while it is mapped, while it has
-    ///   children or is one, or when it is discardable and the policy is not CACHED
+    ///   children or is one, or when it is discardable or has a pager and the policy is not CACHED
     public final void setCachePolicy(CachePolicy policy) {
         Objects.requireNonNull(policy, "policy");
         lock().lock();
@@ -433,6 +476,8 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
                 obstacle = "is a child";
             } else if (isDiscardable() && policy != CachePolicy.CACHED) {
                 obstacle = "is discardable";
+            } else if (isPagerBacked() && policy != CachePolicy.CACHED) {
+                obstacle = "has a pager";
             }
             if (obstacle != null) {
                 throw ZxException.of(
@@ -458,8 +503,8 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
     ///
     /// @param offset page aligned
     /// @param write whether it will be written: then the page becomes this object's own
-    /// @return OK; OUT_OF_RANGE past the end; NOT_FOUND when discarded; NO_MEMORY with nothing
-    ///   changed
+    /// @return OK; OUT_OF_RANGE past the end; NOT_FOUND when discarded; SHOULD_WAIT when a pager
+    ///   has to be asked, BAD_STATE when it cannot be; NO_MEMORY with nothing changed
     abstract ZxStatus lookupPage(long offset, boolean write, PageLookup out);
 
     /// Takes back what [#lookupPage] changed, before the lock is given up.
@@ -474,6 +519,9 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
     abstract long nextExisting(long offset, long len);
 
     abstract MappingIndex mappings();
+
+    /// Notes that a mapping went or shows another part: faults that wait look again.
+    abstract void mappingsChanged();
 
     /// Where this object's offset 0 lies in what [#mappings()] is about.
     abstract long windowOffset();

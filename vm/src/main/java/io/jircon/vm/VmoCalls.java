@@ -240,9 +240,9 @@ public final class VmoCalls {
             case COMMIT -> object.commit(offset, len);
             case DECOMMIT -> object.decommit(offset, len);
             case ZERO -> object.zero(offset, len);
-            case PREFETCH -> object.opPrefetch(offset, len);
-            case DONT_NEED -> object.opHint(VmoHint.DONT_NEED, offset, len);
-            case ALWAYS_NEED -> object.opHint(VmoHint.ALWAYS_NEED, offset, len);
+            case PREFETCH -> object.prefetch(offset, len);
+            case DONT_NEED -> object.hint(VmoHint.DONT_NEED, offset, len);
+            case ALWAYS_NEED -> object.hint(VmoHint.ALWAYS_NEED, offset, len);
             case CACHE_SYNC, CACHE_INVALIDATE, CACHE_CLEAN, CACHE_CLEAN_INVALIDATE ->
                     cacheOp(object, offset, len);
             case LOCK -> {

@@ -49,6 +49,8 @@ public record VmoInfo(
         RESIZABLE(1 << 1),
         /// It was made as a snapshot.
         IS_COW_CLONE(1 << 2),
+        /// Its pages may come from a pager (clause O-216).
+        PAGER_BACKED(1 << 5),
         /// Its frames are physically consecutive.
         CONTIGUOUS(1 << 6),
         /// Its pages may be taken back while it is unlocked.

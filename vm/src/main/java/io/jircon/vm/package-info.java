@@ -9,7 +9,8 @@
 /// address space; [UserMemory][io.jircon.vm.UserMemory] accesses memory as a program in one does;
 /// [AddrSpace][io.jircon.vm.AddrSpace] is the guest-physical address space of a virtual machine,
 /// with [devices][io.jircon.vm.MmioHandler] and its own accessor,
-/// [GuestMemory][io.jircon.vm.GuestMemory].
+/// [GuestMemory][io.jircon.vm.GuestMemory]. [Pager][io.jircon.vm.Pager] brings the pages of memory
+/// objects when they are needed first.
 ///
 /// ```java
 /// VmAddressRegion root = VmAddressRegion.newRoot(machine);
@@ -29,7 +30,8 @@
 ///    reading by listings and by the lookup of a fault, which mostly does without and checks
 ///    afterwards.
 /// 2. the memory object's lock (`VmObject.lock()`), one for each family of objects that share
-///    pages: pages, and the list of mappings that show them.
+///    pages: pages, and the list of mappings that show them. An object that gives its pages to one
+///    with a pager is locked before that one.
 /// 3. the page table's lock, inside the HAL.
 /// 4. the frame allocator's lock, inside the HAL.
 ///
@@ -39,7 +41,9 @@
 /// takes a page back needs lock 2 only, and after unmap returns no entry can appear. Faults in
 /// different families of objects meet nowhere but in the page table.
 ///
-/// Nothing calls back into user code with a lock held.
+/// Nothing calls back into user code with a lock held, and nobody waits for a
+/// [Pager][io.jircon.vm.Pager] with one: an operation that needs a page asks for it, gives its
+/// locks up, and begins again when there is an answer.
 ///
 /// # Failure
 ///

@@ -1,0 +1,492 @@
+package io.jircon.vm;
+
+import static io.jircon.vm.PagerScene.committedPages;
+import static io.jircon.vm.PagerScene.run;
+import static io.jircon.vm.PagerScene.start;
+import static io.jircon.vm.PagerScene.text;
+import static io.jircon.vm.VmarFixture.PAGE;
+import static io.jircon.vm.VmarFixture.R;
+import static io.jircon.vm.VmarFixture.RW;
+import static io.jircon.vm.VmarFixture.refuses;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.jircon.hal.MmuFlags;
+import io.jircon.kobject.ZxStatus;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/// What a pager has to write back, and what it is asked before a page is written.
+@Timeout(120)
+class VmarPagerDirtyTest {
+    private static final VmoOption TRAP = VmoOption.TRAP_DIRTY;
+
+    private FailingFrames frames;
+    private final PagerScene scene = new PagerScene(inner -> frames = new FailingFrames(inner));
+    private final VmarFixture vm = scene.vm;
+
+    @AfterEach
+    void tearDown() {
+        scene.close();
+    }
+
+    private long map(VmObject vmo, long pages) {
+        return vm.root.map(RW, 0, vmo, 0, pages * PAGE);
+    }
+
+    private static void put(VmObject vmo, long page, int value) {
+        vmo.write(page * PAGE, new byte[] {(byte) value});
+    }
+
+    // ---- without a trap
+
+    @Test
+    @Tag("V-210")
+    @Tag("O-252")
+    @Tag("O-257")
+    @Tag("O-288")
+    void cleanPagesAreMappedWithoutWriteUntilAWriteFault() {
+        VmObject file = scene.file(2);
+        scene.supply(file, 0, 1, 2);
+        long at = map(file, 2);
+        assertEquals(1, vm.peek(at));
+        assertEquals(MmuFlags.R, vm.entryAccess(at));
+        assertEquals("", scene.dirty(file));
+        vm.poke(at, 9);
+        assertEquals(MmuFlags.RW, vm.entryAccess(at));
+        assertEquals("0+1", scene.dirty(file));
+        assertEquals(MmuFlags.R, vm.entryAccess(at + PAGE));
+    }
+
+    @Test
+    @Tag("O-257")
+    @Tag("O-292")
+    @Tag("O-293")
+    void writebackTakesWriteAwayAndEndsWithCleanPages() {
+        VmObject file = scene.file(3);
+        scene.supply(file, 0, 1, 2, 3);
+        long at = map(file, 3);
+        vm.poke(at, 4);
+        put(file, 1, 5);
+        scene.op(PagerOp.WRITEBACK_END, file, 0, 3);
+        assertEquals("0+2", scene.dirty(file));
+        scene.op(PagerOp.WRITEBACK_BEGIN, file, 0, 3);
+        assertEquals("0+2", scene.dirty(file));
+        assertEquals(MmuFlags.R, vm.entryAccess(at));
+        vm.poke(at, 6);
+        assertEquals(MmuFlags.RW, vm.entryAccess(at));
+        scene.op(PagerOp.WRITEBACK_END, file, 0, 3);
+        assertEquals("0+1", scene.dirty(file));
+        scene.writeBack(file);
+        scene.op(PagerOp.WRITEBACK_END, file, 0, 3);
+        assertEquals("", scene.dirty(file));
+        assertEquals("6 5 3", text(file, 0, 3));
+    }
+
+    @Test
+    @Tag("O-292")
+    void onlyZerosMeansOnlyZeros() {
+        VmObject file = scene.file(1, VmoOption.RESIZABLE);
+        scene.supply(file, 0, 1);
+        put(file, 0, 2);
+        file.setSize(3 * PAGE);
+        assertEquals("0+1 1z+2", scene.dirty(file));
+        scene.pager.opRange(PagerOp.WRITEBACK_BEGIN, file, 0, 3 * PAGE, PagerOp.IS_ZERO);
+        scene.op(PagerOp.WRITEBACK_END, file, 0, 3);
+        assertEquals("0+1", scene.dirty(file));
+    }
+
+    @Test
+    @Tag("O-290")
+    void lookingDirtiesNothing() {
+        VmObject file = scene.file(3, TRAP);
+        scene.supply(file, 0, 1, 0, 3);
+        long at = map(file, 3);
+        assertEquals("1 0 3", text(file, 0, 3));
+        assertEquals(1, vm.peek(at));
+        file.commit(0, 3 * PAGE);
+        file.prefetch(0, 3 * PAGE);
+        vm.root.opRange(VmarOp.MAP_RANGE, at, 3 * PAGE);
+        assertEquals("111", vm.entries(at, 3));
+        assertEquals(MmuFlags.R, vm.entryAccess(at + 2 * PAGE));
+        assertEquals("", scene.dirty(file));
+        assertFalse(scene.pager.queryVmoStats(file).isModified());
+        assertEquals(3, committedPages(file));
+        scene.requireNoRequest();
+    }
+
+    // ---- with a trap
+
+    @Test
+    @Tag("V-204")
+    @Tag("O-285")
+    @Tag("O-288")
+    void trappedWritesWaitForThePagersConsent() throws InterruptedException {
+        VmObject file = scene.file(3, TRAP);
+        scene.supply(file, 0, 1, 2);
+        long at = map(file, 3);
+        var fault = start(() -> vm.write(at));
+        assertEquals("DIRTY 0+1", scene.request());
+        assertEquals("", scene.dirty(file));
+        scene.op(PagerOp.DIRTY, file, 0, 1);
+        assertEquals(ZxStatus.OK, fault.result());
+        assertEquals(MmuFlags.RW, vm.entryAccess(at));
+        assertEquals("0+1", scene.dirty(file));
+        put(file, 0, 9);
+        scene.requireNoRequest();
+        var writer = run(() -> file.write(0, new byte[3 * (int) PAGE]));
+        assertEquals("DIRTY 1+1", scene.request());
+        scene.op(PagerOp.DIRTY, file, 1, 1);
+        assertEquals("READ 2+1", scene.request());
+        scene.supply(file, 2, 3);
+        assertEquals("DIRTY 2+1", scene.request());
+        scene.op(PagerOp.DIRTY, file, 2, 1);
+        writer.result();
+        assertEquals("0+3", scene.dirty(file));
+    }
+
+    @Test
+    @Tag("O-289")
+    void refusedWriteToZerosLeavesThem() throws InterruptedException {
+        VmObject file = scene.file(1, TRAP);
+        scene.supply(file, 0, 0);
+        var writer = run(() -> put(file, 0, 1));
+        assertEquals("DIRTY 0+1", scene.request());
+        scene.fail(file, 0, 1, ZxStatus.NO_SPACE);
+        assertEquals(ZxStatus.NO_SPACE, writer.refusal());
+        assertEquals(0, committedPages(file));
+        assertEquals("", scene.dirty(file));
+        scene.op(PagerOp.DIRTY, file, 0, 1);
+        assertEquals(1, committedPages(file));
+        put(file, 0, 1);
+        assertEquals("1", text(file, 0, 1));
+    }
+
+    @Test
+    @Tag("O-285")
+    void consentForMissingPagesIsNotFoundAndHasWaitersAskAgain() throws InterruptedException {
+        VmObject file = scene.file(2, TRAP);
+        scene.supply(file, 0, 1);
+        var writer = run(() -> put(file, 0, 5));
+        assertEquals("DIRTY 0+1", scene.request());
+        refuses(ZxStatus.NOT_FOUND, "O-285", () -> scene.op(PagerOp.DIRTY, file, 0, 2));
+        assertEquals("", scene.dirty(file));
+        scene.untilWaiting(file, 1);
+        scene.requireNoRequest();
+        scene.op(PagerOp.DIRTY, file, 0, 1);
+        writer.result();
+        assertEquals("5", text(file, 0, 1));
+    }
+
+    @Test
+    @Tag("O-285")
+    void consentWithoutFramesForZerosChangesNothing() {
+        VmObject file = scene.file(2, TRAP);
+        scene.supply(file, 0, 1, 0);
+        frames.failAt(1);
+        refuses(ZxStatus.NO_MEMORY, "O-283", () -> scene.op(PagerOp.DIRTY, file, 0, 2));
+        assertTrue(frames.disarm());
+        assertEquals("", scene.dirty(file));
+        assertEquals(1, committedPages(file));
+    }
+
+    @Test
+    @Tag("O-294")
+    void consentThatComesAfterWritebackDirtiesAgain() throws InterruptedException {
+        VmObject file = scene.file(1, TRAP);
+        scene.supply(file, 0, 1);
+        scene.op(PagerOp.DIRTY, file, 0, 1);
+        scene.op(PagerOp.WRITEBACK_BEGIN, file, 0, 1);
+        var writer = run(() -> put(file, 0, 5));
+        assertEquals("DIRTY 0+1", scene.request());
+        scene.op(PagerOp.WRITEBACK_END, file, 0, 1);
+        assertEquals("", scene.dirty(file));
+        scene.op(PagerOp.DIRTY, file, 0, 1);
+        writer.result();
+        assertEquals("0+1", scene.dirty(file));
+    }
+
+    @Test
+    @Tag("O-304")
+    void trappedWriteAfterDetachIsBadState() throws InterruptedException {
+        VmObject file = scene.file(2, TRAP);
+        scene.supply(file, 0, 1);
+        scene.op(PagerOp.DIRTY, file, 0, 1);
+        long at = map(file, 2);
+        var writer = run(() -> put(file, 1, 5));
+        assertEquals("READ 1+1", scene.request());
+        scene.pager.detachVmo(file);
+        assertEquals(ZxStatus.BAD_STATE, writer.refusal());
+        assertEquals("COMPLETE 0+0", scene.request());
+        vm.poke(at, 7);
+        scene.writeBack(file);
+        assertEquals(ZxStatus.BAD_STATE, vm.write(at));
+        refuses(ZxStatus.BAD_STATE, "O-304", () -> put(file, 0, 5));
+        assertEquals(7, vm.peek(at));
+    }
+
+    // ---- zeros
+
+    @Test
+    @Tag("O-60")
+    @Tag("O-296")
+    void growthIsDirtyZerosThatOnlyWritesAskAbout() throws InterruptedException {
+        VmObject file = scene.file(1, TRAP, VmoOption.RESIZABLE);
+        long at = map(file, 4);
+        file.setSize(4 * PAGE);
+        assertEquals("1z+3", scene.dirty(file));
+        assertEquals("0 0 0", text(file, 1, 3));
+        assertEquals(0, vm.peek(at + PAGE));
+        scene.supply(file, 1, 9);
+        assertEquals("0", text(file, 1, 1));
+        scene.requireNoRequest();
+        var writer = run(() -> put(file, 2, 3));
+        assertEquals("DIRTY 2+1", scene.request());
+        scene.op(PagerOp.DIRTY, file, 2, 1);
+        writer.result();
+        assertEquals("1z+1 2+1 3z+1", scene.dirty(file));
+        assertEquals(1, committedPages(file));
+        assertEquals(3, vm.peek(at + 2 * PAGE));
+    }
+
+    @Test
+    @Tag("O-295")
+    void zerosThatWereWrittenBackHaveToBeAskedFor() throws InterruptedException {
+        VmObject file = scene.file(0, VmoOption.RESIZABLE);
+        file.setSize(4 * PAGE);
+        long at = map(file, 4);
+        assertEquals(0, vm.peek(at));
+        scene.op(PagerOp.WRITEBACK_BEGIN, file, 0, 2);
+        scene.op(PagerOp.WRITEBACK_BEGIN, file, 2, 2);
+        scene.op(PagerOp.WRITEBACK_END, file, 0, 4);
+        assertEquals("2z+2", scene.dirty(file));
+        assertEquals("0000", vm.entries(at, 4));
+        var fault = start(() -> vm.read(at));
+        assertEquals("READ 0+1", scene.request());
+        scene.supply(file, 0, 8);
+        assertEquals(ZxStatus.OK, fault.result());
+        assertEquals(8, vm.peek(at));
+    }
+
+    @Test
+    @Tag("O-295")
+    @Tag("O-298")
+    void zerosThatJoinARunHaveItWrittenBackAnew() {
+        VmObject file = scene.file(4, VmoOption.RESIZABLE);
+        scene.supply(file, 0, 1, 2, 3, 4);
+        file.zero(PAGE, PAGE);
+        scene.op(PagerOp.WRITEBACK_BEGIN, file, 0, 4);
+        file.zero(PAGE, PAGE);
+        file.zero(2 * PAGE, PAGE);
+        scene.op(PagerOp.WRITEBACK_END, file, 0, 4);
+        assertEquals("1z+2", scene.dirty(file));
+        file.setSize(2 * PAGE);
+        assertEquals("1z+1", scene.dirty(file));
+        assertEquals(1, committedPages(file));
+    }
+
+    @Test
+    @Tag("O-102")
+    void zeroFreesWholePagesWithoutARequestAndReleasesReaders() throws InterruptedException {
+        VmObject file = scene.file(4, TRAP);
+        scene.supply(file, 1, 2, 0);
+        long before = vm.machine.frames().freeFrames();
+        var reader = PagerScene.read(file, 0, 1);
+        assertEquals("READ 0+1", scene.request());
+        file.zero(0, 3 * PAGE);
+        assertEquals("0", reader.result());
+        assertEquals(before + 1, vm.machine.frames().freeFrames());
+        assertEquals("0z+2", scene.dirty(file));
+        scene.requireNoRequest();
+        var part = run(() -> file.zero(3 * PAGE, 1));
+        assertEquals("READ 3+1", scene.request());
+        scene.supply(file, 3, 4);
+        assertEquals("DIRTY 3+1", scene.request());
+        scene.op(PagerOp.DIRTY, file, 3, 1);
+        part.result();
+        assertEquals("0z+2 3+1", scene.dirty(file));
+        assertEquals("0", text(file, 3, 1));
+    }
+
+    @Test
+    @Tag("O-65")
+    @Tag("O-297")
+    void pastTheStreamSizeAreZerosThatThePagerDoesNotHearOf() {
+        VmObject file = scene.file(4);
+        scene.supply(file, 0, 1, 2, 3, 4);
+        file.setStreamSize(PAGE + 1);
+        assertEquals("1 2 0 0", text(file, 0, 4));
+        assertEquals("1+1", scene.dirty(file));
+        put(file, 3, 7);
+        assertEquals("1+1 3+1", scene.dirty(file));
+        file.setStreamSize(3 * PAGE);
+        assertEquals("1 2 0 0", text(file, 0, 4));
+        assertEquals("1+1 2z+1", scene.dirty(file));
+        scene.requireNoRequest();
+    }
+
+    @Test
+    @Tag("O-20")
+    @Tag("O-297")
+    void unboundedObjectIsZerosPastItsStream() throws InterruptedException {
+        VmObject file =
+                vm.closing(scene.pager.createVmo(scene.queue, 1, PAGE, VmoOption.UNBOUNDED, TRAP));
+        assertEquals(VmObject.MAX_SIZE_BYTES, file.sizeBytes());
+        assertEquals("0", text(file, 1L << 40, 1));
+        var writer = run(() -> put(file, 5, 7));
+        assertEquals("DIRTY 5+1", scene.request());
+        scene.op(PagerOp.DIRTY, file, 5, 1);
+        writer.result();
+        assertEquals("5+1", scene.dirty(file));
+        var reader = PagerScene.read(file, 0, 1);
+        assertEquals("READ 0+1", scene.request());
+        scene.supply(file, 0, 3);
+        assertEquals("3", reader.result());
+    }
+
+    @Test
+    @Tag("O-54")
+    @Tag("O-102")
+    void shrinkingIntoAPageClearsItsTailAsAWriteDoes() throws InterruptedException {
+        VmObject file = scene.file(2, TRAP, VmoOption.RESIZABLE);
+        var shrink = run(() -> file.setSize(PAGE + 1));
+        assertEquals("READ 1+1", scene.request());
+        try (VmObject aux = vm.vmo(1)) {
+            aux.write(0, new byte[] {5, 6});
+            scene.pager.supplyPages(file, PAGE, PAGE, aux, 0);
+        }
+        assertEquals("DIRTY 1+1", scene.request());
+        scene.op(PagerOp.DIRTY, file, 1, 1);
+        shrink.result();
+        assertEquals(5, file.read(PAGE, 2)[0]);
+        assertEquals(0, file.read(PAGE, 2)[1]);
+        assertEquals("1+1", scene.dirty(file));
+    }
+
+    // ---- pins, failures, questions
+
+    @Test
+    @Tag("O-124")
+    @Tag("O-292")
+    void pinnedPagesAreDirtyUntilTheyAreUnpinned() throws InterruptedException {
+        VmObject file = scene.file(2, TRAP);
+        scene.supply(file, 0, 1);
+        var pinning = start(() -> file.pin(0, 2 * PAGE));
+        assertEquals("DIRTY 0+1", scene.request());
+        scene.op(PagerOp.DIRTY, file, 0, 1);
+        assertEquals("READ 1+1", scene.request());
+        scene.supply(file, 1, 2);
+        assertEquals("DIRTY 1+1", scene.request());
+        scene.op(PagerOp.DIRTY, file, 1, 1);
+        try (PinnedPages pinned = pinning.result()) {
+            assertTrue(scene.pager.queryVmoStats(file).isModified());
+            scene.writeBack(file);
+            assertEquals("0+2", scene.dirty(file));
+            file.zero(0, PAGE);
+            assertEquals(0, vm.machine.memory().readLong(pinned.address(0)));
+        }
+        scene.writeBack(file);
+        assertEquals("", scene.dirty(file));
+    }
+
+    @Test
+    @Tag("V-282")
+    void writeFaultThatTheMachineRefusesDirtiesNothing() {
+        VmObject file = scene.file(2, VmoOption.RESIZABLE);
+        scene.supply(file, 0, 1, 0);
+        file.setSize(3 * PAGE);
+        long at = map(file, 3);
+        long before = vm.machine.frames().freeFrames();
+        for (int page = 0; page < 3; page++) {
+            long vaddr = at + page * PAGE;
+            for (int k = 1; k < 20; k++) {
+                frames.failAt(k);
+                ZxStatus status = vm.write(vaddr);
+                if (!frames.disarm()) {
+                    break;
+                }
+                assertEquals(ZxStatus.NO_MEMORY, status);
+                assertEquals(
+                        page == 0 ? "2z+1" : page == 1 ? "0+1 2z+1" : "0+2 2z+1",
+                        scene.dirty(file));
+            }
+        }
+        assertEquals("0+3", scene.dirty(file));
+        assertEquals(3, committedPages(file));
+        assertTrue(before - 2 >= vm.machine.frames().freeFrames());
+    }
+
+    @Test
+    @Tag("O-300")
+    @Tag("O-302")
+    void modifiedIsSetByChangesAndResetOnRequest() {
+        VmObject file = scene.file(2, VmoOption.RESIZABLE);
+        scene.supply(file, 0, 1, 2);
+        long at = map(file, 2);
+        Runnable[] changes = {
+            () -> put(file, 0, 5),
+            () -> vm.poke(at + PAGE, 6),
+            () -> file.zero(0, PAGE),
+            () -> file.setStreamSize(PAGE),
+            () -> file.setSize(PAGE)
+        };
+        assertFalse(scene.pager.queryVmoStats(file).isModified());
+        for (Runnable change : changes) {
+            change.run();
+            assertTrue(scene.pager.queryVmoStats(file).isModified());
+            assertTrue(scene.pager.queryAndResetVmoStats(file).isModified());
+            assertFalse(scene.pager.queryVmoStats(file).isModified());
+        }
+        text(file, 0, 1);
+        scene.writeBack(file);
+        refuses(ZxStatus.OUT_OF_RANGE, "O-52", () -> file.setSize(-PAGE));
+        assertFalse(scene.pager.queryVmoStats(file).isModified());
+        refuses(ZxStatus.INVALID_ARGS, "O-302", () -> scene.pager.queryVmoStats(vm.vmo(1)));
+    }
+
+    @Test
+    @Tag("O-301")
+    void dirtyRangesAreClippedMergedAndAscending() {
+        VmObject file = scene.file(4, VmoOption.RESIZABLE);
+        scene.supply(file, 0, 1, 2, 3, 4);
+        put(file, 3, 1);
+        put(file, 0, 1);
+        put(file, 1, 1);
+        file.setSize(8 * PAGE);
+        put(file, 5, 1);
+        assertEquals("0+2 3+1 4z+1 5+1 6z+2", scene.dirty(file));
+        assertEquals(
+                "[DirtyRange[offset=4096, length=4096, contents=PAGES],"
+                        + " DirtyRange[offset=12288, length=4096, contents=PAGES]]",
+                scene.pager.queryDirtyRanges(file, PAGE + 5, 2 * PAGE).toString());
+        assertTrue(scene.pager.queryDirtyRanges(file, 8 * PAGE, 0).isEmpty());
+        refuses(
+                ZxStatus.OUT_OF_RANGE,
+                "O-301",
+                () -> scene.pager.queryDirtyRanges(file, 8 * PAGE, 1));
+        refuses(
+                ZxStatus.INVALID_ARGS,
+                "O-301",
+                () -> scene.pager.queryDirtyRanges(vm.vmo(1), 8 * PAGE, 1));
+    }
+
+    @Test
+    @Tag("V-162")
+    @Tag("O-253")
+    void permissionGivenBackDoesNotMakeCleanPagesWritable() {
+        VmObject file = scene.file(1);
+        scene.supply(file, 0, 1);
+        long at = map(file, 1);
+        vm.poke(at, 2);
+        scene.writeBack(file);
+        vm.root.protect(R, at, PAGE);
+        vm.root.protect(RW, at, PAGE);
+        assertFalse(vm.entryAccess(at).canWrite());
+        assertEquals("", scene.dirty(file));
+        vm.poke(at, 3);
+        assertEquals("0+1", scene.dirty(file));
+    }
+}
