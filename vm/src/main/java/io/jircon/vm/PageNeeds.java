@@ -83,6 +83,11 @@ final class PageNeeds {
 
     private @Nullable PageNeed toWrite(long first, long end, long batch) {
         for (long page = first; page < end; page++) {
+            ZeroRanges.Piece zero = dirty.zeros().at(page);
+            if (zero != null && !trapsDirty) {
+                page = zero.end() - 1; // a run may be longer than anybody can count
+                continue;
+            }
             long limit = Math.min(end, page + batch);
             if (isAbsent(page)) {
                 return new PageNeed(PageRequest.Command.READ, page, absentEnd(page, limit));
@@ -90,7 +95,8 @@ final class PageNeeds {
             if (hasToAsk(page)) {
                 long stop = page + 1;
                 while (stop < limit && !isAbsent(stop) && hasToAsk(stop)) {
-                    stop++;
+                    ZeroRanges.Piece run = dirty.zeros().at(stop);
+                    stop = run == null ? stop + 1 : Math.min(limit, run.end());
                 }
                 return new PageNeed(PageRequest.Command.DIRTY, page, stop);
             }

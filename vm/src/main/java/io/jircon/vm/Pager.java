@@ -100,7 +100,7 @@ public final class Pager extends KObjectBase implements AutoCloseable {
         throw closedError();
     }
 
-    private void requireOpen() {
+    void requireOpen() {
         synchronized (lock) {
             if (closed) {
                 throw closedError();
@@ -156,7 +156,9 @@ public final class Pager extends KObjectBase implements AutoCloseable {
     ///   a page there is pinned; OUT_OF_RANGE when the range leaves `vmo`; BAD_STATE when that was
     ///   detached; NO_MEMORY when a page that `aux` shares with others cannot be copied
     public void supplyPages(VmObject vmo, long offset, long len, VmObject aux, long auxOffset) {
-        requireAligned("O-279", offset | len | auxOffset);
+        requireAligned("O-279", "offset", offset);
+        requireAligned("O-279", "len", len);
+        requireAligned("O-279", "auxOffset", auxOffset);
         PagedVmo mine = requireMine("O-279", vmo);
         if (!(aux instanceof PagedVmo from) || aux.isContiguous() || aux.isPagerBacked()) {
             throw VmErrors.notSupported(
@@ -176,6 +178,12 @@ public final class Pager extends KObjectBase implements AutoCloseable {
                 mine.requireHeld();
                 mine.requireInside("O-279", offset, len);
                 requireAttached("O-279", mine);
+                if (len >>> SHIFT > Integer.MAX_VALUE) {
+                    throw new ZxException(
+                            ZxStatus.NO_MEMORY,
+                            "O-279",
+                            "len=" + hex(len) + " are more pages than can be listed");
+                }
                 store(mine)
                         .supply(from.store, fromFirst, offset >>> SHIFT, (offset + len) >>> SHIFT);
             } finally {
@@ -201,7 +209,8 @@ public final class Pager extends KObjectBase implements AutoCloseable {
     ///   OUT_OF_RANGE; BAD_STATE for FAIL and DIRTY when it was detached; NOT_FOUND for DIRTY where
     ///   a page is missing; NO_MEMORY for DIRTY of zeros
     public void opRange(PagerOp op, VmObject vmo, long offset, long len, long data) {
-        requireAligned("O-283", offset | len);
+        requireAligned("O-283", "offset", offset);
+        requireAligned("O-283", "len", len);
         PagedVmo mine = requireMine("O-283", vmo);
         ZxStatus failure = requireData(op, data);
         if (op == PagerOp.DIRTY && !store(mine).trapsDirty()) {
@@ -339,7 +348,7 @@ public final class Pager extends KObjectBase implements AutoCloseable {
 
     // ---- checks
 
-    private PagedVmo requireMine(String clause, @Nullable VmObject vmo) {
+    PagedVmo requireMine(String clause, @Nullable VmObject vmo) {
         if (vmo instanceof PagedVmo paged
                 && paged.role == PagedVmo.Role.ORIGINAL
                 && paged.store instanceof PagerStore store
@@ -359,9 +368,10 @@ public final class Pager extends KObjectBase implements AutoCloseable {
         }
     }
 
-    private static void requireAligned(String clause, long bytes) {
+    static void requireAligned(String clause, String name, long bytes) {
         if (!VmoMath.isAligned(bytes)) {
-            throw VmErrors.invalidArgs(clause, "offset or len is not a multiple of the page size");
+            throw VmErrors.invalidArgs(
+                    clause, name + "=" + hex(bytes) + " is not a multiple of the page size");
         }
     }
 }

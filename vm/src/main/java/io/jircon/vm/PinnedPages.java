@@ -33,8 +33,7 @@ public final class PinnedPages implements AutoCloseable {
                     requireRange(vmo, offset, len);
                     if (!vmo.mustWait(wait, PageAccess.PIN, offset, len)) {
                         int count = (int) (len >>> VmoMath.SHIFT);
-                        var pinned =
-                                new PinnedPages(vmo, offset, count, vmo.pinPages(offset, len));
+                        var pinned = new PinnedPages(vmo, offset, count, vmo.pinPages(offset, len));
                         vmo.addUse();
                         return pinned;
                     }

@@ -384,7 +384,9 @@ public final class VmAddressRegion extends KObjectBase {
     /// @param access what the access wanted
     /// @return OK when the access can be tried again; NOT_FOUND when nothing is mapped there,
     ///   ACCESS_DENIED when the permissions do not allow it, OUT_OF_RANGE beyond the end of the
-    ///   memory object, NO_MEMORY, or what the memory object answers
+    ///   memory object, NO_MEMORY, or what the memory object answers; for a page that a pager has,
+    ///   after waiting for it with no lock held (clause V-204), what the pager answers, and
+    ///   CANCELED when the thread is interrupted
     public ZxStatus handlePageFault(long vaddr, AccessKind access) {
         return containsRange(vaddr, 1) && alive
                 ? aspace.fault(vaddr, access, 0)

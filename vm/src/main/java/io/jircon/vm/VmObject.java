@@ -1,6 +1,5 @@
 package io.jircon.vm;
 
-import io.jircon.kobject.KObjectBase;
 import io.jircon.kobject.ZxException;
 import io.jircon.kobject.ZxStatus;
 import java.lang.foreign.MemorySegment;
@@ -17,6 +16,10 @@ import org.jspecify.annotations.Nullable;
 /// [#close()], or with the last handle when handles were made. Then its frames go back to the
 /// machine, unless a slice or reference still shows them.
 ///
+/// Where a [Pager] has the pages, an operation that needs one waits for it, and can fail with what
+/// the pager answers too, with BAD_STATE when there is none any more, and with CANCELED when the
+/// thread is interrupted; bytes before that point were moved then (clause O-43).
+///
 /// Offsets and sizes are bytes, unsigned. Every method is safe for use by many threads; the lock
 /// ([#lock()]) is the family's, the second in the lock order.
 public abstract sealed class VmObject extends VmoLife permits PagedVmo, PhysicalVmo {
@@ -30,9 +33,6 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
 
     /// Written with the lock held.
     private volatile CachePolicy cachePolicy;
-
-    /// Which other kernel object made it to be mapped, if one did; set before it can be reached.
-    private @Nullable KObjectBase owner;
 
     VmObject(
             Machine machine, VmoFamily family, @Nullable VmObject parent, CachePolicy cachePolicy) {
@@ -525,22 +525,6 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
 
     /// Where this object's offset 0 lies in what [#mappings()] is about.
     abstract long windowOffset();
-
-    /// Says that another kernel object made it to be mapped: no handle names it, listings show that
-    /// object's koid (clause V-121), and it has no stream size of a user's (clause V-89).
-    final void belongTo(KObjectBase newOwner) {
-        owner = newOwner;
-    }
-
-    /// Whether a user can have a handle to it.
-    final boolean isUserVisible() {
-        return owner == null;
-    }
-
-    /// The koid that listings show.
-    final long listedKoid() {
-        return owner == null ? koid() : owner.koid();
-    }
 
     /// The mappings that were made of this object.
     final OwnMappings ownMappings() {

@@ -55,22 +55,8 @@ public final class VmoCalls {
     /// @throws ZxException as [VmObject#create(Machine, long, VmoOption...)], INVALID_ARGS for an
     ///   unknown bit as for TRAP_DIRTY; NO_MEMORY when there is no handle left
     public int create(long sizeBytes, int options) {
-        int unknown = options;
-        Set<VmoOption> known = EnumSet.noneOf(VmoOption.class);
-        for (VmoOption option : VmoOption.values()) {
-            if ((options & option.bit()) != 0) {
-                known.add(option);
-                unknown &= ~option.bit();
-            }
-        }
-        boolean unbounded = known.contains(VmoOption.UNBOUNDED);
-        boolean contradicts = unbounded && known.contains(VmoOption.RESIZABLE);
-        boolean wraps = !unbounded && VmoMath.upWraps(sizeBytes);
-        if (unknown != 0 && !contradicts && !wraps) {
-            throw VmErrors.invalidArgs(
-                    "O-17", "options=" + hex(options) + " have unknown bits " + hex(unknown));
-        }
-        VmObject vmo = VmObject.create(machine, sizeBytes, known.toArray(VmoOption[]::new));
+        VmoOption[] known = VmoOption.ofBits(options, sizeBytes);
+        VmObject vmo = VmObject.create(machine, sizeBytes, known);
         return handleTo(vmo, vmo.isResizable() ? Rights.RESIZE : Rights.NONE);
     }
 

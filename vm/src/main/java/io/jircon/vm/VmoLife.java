@@ -28,6 +28,9 @@ abstract sealed class VmoLife extends KObjectBase implements AutoCloseable permi
 
     private boolean destroyed;
 
+    /// Which other kernel object made it to be mapped, if one did; set before it can be reached.
+    private @Nullable KObjectBase owner;
+
     VmoLife(Machine machine, VmoFamily family, @Nullable VmObject parent) {
         super(machine.kernel(), ObjectType.VMO);
         this.machine = machine;
@@ -72,6 +75,22 @@ abstract sealed class VmoLife extends KObjectBase implements AutoCloseable permi
     /// root.
     final long parentKoid() {
         return parent == null ? 0 : parent.koid();
+    }
+
+    /// Says that another kernel object made it to be mapped: no handle names it, listings show that
+    /// object's koid (clause V-121), and it has no stream size of a user's (clause V-89).
+    final void belongTo(KObjectBase newOwner) {
+        owner = newOwner;
+    }
+
+    /// Whether a user can have a handle to it.
+    final boolean isUserVisible() {
+        return owner == null;
+    }
+
+    /// The koid that listings show.
+    final long listedKoid() {
+        return owner == null ? koid() : owner.koid();
     }
 
     // ---- life

@@ -10,7 +10,8 @@
 /// [AddrSpace][io.jircon.vm.AddrSpace] is the guest-physical address space of a virtual machine,
 /// with [devices][io.jircon.vm.MmioHandler] and its own accessor,
 /// [GuestMemory][io.jircon.vm.GuestMemory]. [Pager][io.jircon.vm.Pager] brings the pages of memory
-/// objects when they are needed first.
+/// objects when they are needed first, and [PagerCalls][io.jircon.vm.PagerCalls] is the same behind
+/// handles.
 ///
 /// ```java
 /// VmAddressRegion root = VmAddressRegion.newRoot(machine);
