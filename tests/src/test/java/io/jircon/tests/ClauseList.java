@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// - `tested V-1..V-32`: every one of these ids is the tag of a test;
 /// - `none V-33: reason`: nothing here could be tested, for that reason;
-/// - `open V-34: what is missing`: no test yet;
+/// - `open V-34: what is missing`: tests are missing, in part or altogether;
 /// - a comment after `#`, or nothing.
 ///
 /// Ids are separated by spaces; `A-3..A-5` stands for three.
@@ -99,11 +99,12 @@ record ClauseList(String name, Map<String, State> states, List<String> mistakes)
     List<String> disagreements(TreeSet<String> tags) {
         List<String> found = new ArrayList<>(mistakes);
         states.forEach((id, state) -> {
-            if (tags.contains(id) != (state == State.TESTED)) {
-                found.add(
-                        state == State.TESTED
-                                ? "no test has the tag " + id
-                                : "a test has the tag of " + id + ", listed as " + state);
+            boolean hasTest = tags.contains(id);
+            if (state == State.TESTED && !hasTest) {
+                found.add("no test has the tag " + id);
+            }
+            if (state == State.NONE && hasTest) {
+                found.add("a test has the tag of " + id + ", which cannot be tested");
             }
         });
         TreeSet<String> prefixes = new TreeSet<>();

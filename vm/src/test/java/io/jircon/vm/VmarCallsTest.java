@@ -145,6 +145,7 @@ class VmarCallsTest {
     @Tag("V-87")
     @Tag("V-55")
     @Tag("V-56")
+    @Tag("O-37")
     void mapNeedsTheRightOnBothHandles() {
         refuses(ACCESS_DENIED, () -> calls.map(root, RX, 0, vmo, 0, PAGE));
         int executable =
@@ -187,6 +188,7 @@ class VmarCallsTest {
     @Test
     @Tag("V-83")
     @Tag("V-292")
+    @Tag("O-37")
     void withoutMapEverythingIsDeniedExceptWhatComesBefore() {
         int unmappable = without(vmo, Rights.MAP);
         refuses(ACCESS_DENIED, () -> calls.map(root, 0, 0, unmappable, 0, PAGE));

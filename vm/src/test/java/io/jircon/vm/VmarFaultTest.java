@@ -57,6 +57,7 @@ class VmarFaultTest {
     @ParameterizedTest
     @EnumSource(AccessKind.class)
     @Tag("V-195")
+    @Tag("O-248")
     void nothingMappedIsNotFound(AccessKind access) {
         assertEquals(NOT_FOUND, vm.root.handlePageFault(base, access));
         child(region, 0, 4);
@@ -125,6 +126,8 @@ class VmarFaultTest {
     @Tag("V-197")
     @Tag("V-198")
     @Tag("V-109")
+    @Tag("O-247")
+    @Tag("O-248")
     void pastTheEndIsOutOfRangeUnlessTheAccessIsNotAllowed() {
         mapAt(region, 0, R, vm.vmo(2), 0, 4);
         assertEquals(OK, vm.read(base + PAGE));
@@ -149,6 +152,7 @@ class VmarFaultTest {
     @Tag("V-199")
     @Tag("V-200")
     @Tag("V-201")
+    @Tag("O-252")
     void aWriteAfterAReadUpgradesTheEntry() {
         mapAt(region, 0, RW, vmo, 0, 1);
         vm.peek(base);
@@ -159,6 +163,7 @@ class VmarFaultTest {
 
     @Test
     @Tag("V-200")
+    @Tag("O-252")
     void aReadOfAnOwnedPageEntersItWritable() {
         long other = mapAt(region, 8, RW, vmo, 0, 1);
         mapAt(region, 0, RW, vmo, 0, 1);

@@ -113,6 +113,7 @@ class VmarMapTest {
 
     @Test
     @Tag("V-85")
+    @Tag("O-246")
     void mapRangeContradictsOverwrite() {
         refuses(INVALID_ARGS, "V-85", () -> map(VmarFlags.MAP_RANGE.with(OVERWRITE), 0, 0, PAGE));
     }

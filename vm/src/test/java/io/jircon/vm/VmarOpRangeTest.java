@@ -109,6 +109,7 @@ class VmarOpRangeTest {
     @Tag("V-177")
     @Tag("V-183")
     @Tag("V-327")
+    @Tag("O-120")
     void aGapIsBadState(VmarOp op) {
         refuses(BAD_STATE, "V-183", () -> op(op, 0, 4));
         mapAt(region, 1, RW, vmo, 0, 2);
@@ -263,6 +264,7 @@ class VmarOpRangeTest {
     @Tag("V-190")
     @Tag("V-111")
     @Tag("vmar.cc:RangeOpMapRange")
+    @Tag("O-254")
     void mapRangeSkipsWhatIsAbsentAndWhatIsEntered() {
         mapAt(region, 0, RW, vmo, 0, 6);
         op(VmarOp.MAP_RANGE, 0, 6);
@@ -290,6 +292,7 @@ class VmarOpRangeTest {
     @Test
     @Tag("V-191")
     @Tag("vmar.cc:RangeOpZero")
+    @Tag("O-92")
     void zeroClearsForEveryViewer() {
         mapAt(region, 0, RW, vmo, 0, 2);
         long other = mapAt(region, 8, R, vmo, 0, 2);

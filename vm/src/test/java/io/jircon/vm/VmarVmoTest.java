@@ -109,6 +109,7 @@ class VmarVmoTest {
     @Tag("V-161")
     @Tag("V-162")
     @Tag("vmar.cc:ProtectCowWritable")
+    @Tag("O-253")
     void protectingACopyBackToWritableNeverWritesTheOriginal() {
         vmo.write(0, bytes(42));
         VmObject snapshot = vm.closing(vmo.createSnapshot(0, 2 * PAGE));
@@ -182,6 +183,7 @@ class VmarVmoTest {
     @Test
     @Tag("V-47")
     @Tag("V-91")
+    @Tag("O-246")
     void requireNonResizableRefusesAResizableObject() {
         VmarFlags options = R.with(VmarFlags.REQUIRE_NON_RESIZABLE);
         refuses(NOT_SUPPORTED, "V-91", () -> region.map(options, 0, vmo, 0, PAGE));
@@ -192,6 +194,8 @@ class VmarVmoTest {
     @Tag("V-48")
     @Tag("V-92")
     @Tag("V-304")
+    @Tag("O-246")
+    @Tag("O-262")
     void onlyDiscardableObjectsNeedAllowFaults() {
         VmObject discardable = vm.closing(VmObject.create(vm.machine, PAGE, VmoOption.DISCARDABLE));
         refuses(NOT_SUPPORTED, "V-92", () -> region.map(R, 0, discardable, 0, PAGE));
@@ -217,6 +221,7 @@ class VmarVmoTest {
     @Test
     @Tag("V-211")
     @Tag("V-112")
+    @Tag("O-258")
     void aPhysicalFaultEntersSixteenPagesWithAllPermissions() {
         VmObject device = physical(0x10_0000, 64 * PAGE, CachePolicy.UNCACHED_DEVICE);
         mapAt(region, 0, RW, device, 0, 64);
@@ -256,6 +261,7 @@ class VmarVmoTest {
     @Tag("V-162")
     @Tag("V-201")
     @Tag("aspace_unittest.cc:arch_vm_aspace_protect_split_pages")
+    @Tag("O-253")
     void givingWriteBackToPartOfALargePageGivesItToThatPartOnly() {
         VmObject device = physical(0x4000_0000, HUGE, CachePolicy.CACHED);
         region.map(RW.with(VmarFlags.MAP_RANGE).with(VmarFlags.SPECIFIC), 0, device, 0, HUGE);

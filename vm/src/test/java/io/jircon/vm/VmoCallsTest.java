@@ -227,6 +227,7 @@ class VmoCallsTest extends VmoFixture {
     @Tag("O-230")
     @Tag("O-231")
     @Tag("O-232")
+    @Tag("O-236")
     void zeroChildrenFollowsTheChildrensHandles() {
         int vmo = vmo(1, 0);
         VmObject object = handles.get(vmo, VmObject.class, Rights.NONE);

@@ -194,6 +194,7 @@ class VmoSharingTest extends VmoFixture {
     @Tag("O-217")
     @Tag("O-218")
     @Tag("O-219")
+    @Tag("O-2")
     void infoTellsKindParentAndChildren() {
         VmObject root = paged(1);
         VmObject copy = snapshot(root, 0, 1);
@@ -278,6 +279,7 @@ class VmoSharingTest extends VmoFixture {
     @Tag("O-147")
     @Tag("O-251")
     @Tag("O-256")
+    @Tag("O-4")
     void mappingsOfReferencesFollowAfterTheOriginalIsClosed() {
         VmAddressRegion root = VmAddressRegion.newRoot(machine);
         VmObject original = paged(1);

@@ -125,6 +125,8 @@ class VmoSnapshotTest extends VmoFixture {
 
     @Test
     @Tag("O-205")
+    @Tag("O-222")
+    @Tag("O-223")
     void thirdsOfAPageAreCountedToTheFraction() {
         VmObject original = written(1);
         VmObject c = snapshot(original, 0, 2);

@@ -239,6 +239,7 @@ class VmoTest extends VmoFixture {
     @Tag("O-28")
     @Tag("aspace_unittest.cc:vmm_alloc_contiguous_smoke_test")
     @Tag("aspace_unittest.cc:vmm_alloc_contiguous_zero_size_fails")
+    @Tag("O-96")
     void aContiguousObjectIsPresentAndStays() {
         refused(ZxStatus.INVALID_ARGS, () -> VmObject.createContiguous(machine, 0, 0));
         refused(ZxStatus.INVALID_ARGS, () -> VmObject.createContiguous(machine, PAGE, 11));
@@ -286,6 +287,7 @@ class VmoTest extends VmoFixture {
     @Tag("O-112")
     @Tag("O-260")
     @Tag("O-261")
+    @Tag("O-262")
     void aDiscardableObjectLosesItsPagesOnlyWhileUnlocked() {
         var vmo = (PagedVmo) written(2, VmoOption.DISCARDABLE);
         assertEquals(0, vmo.reclaim());
@@ -390,6 +392,7 @@ class VmoTest extends VmoFixture {
     @Test
     @Tag("O-136")
     @Tag("O-137")
+    @Tag("O-3")
     void aSliceIsAWindowBothWays() {
         VmObject vmo = written(3);
         VmObject window = keep(vmo.createSlice(PAGE, 42));
@@ -406,6 +409,7 @@ class VmoTest extends VmoFixture {
     @Test
     @Tag("O-144")
     @Tag("O-143")
+    @Tag("O-3")
     void aReferenceIsTheSameObjectUnderAnotherNumber() {
         VmObject vmo = written(2, VmoOption.RESIZABLE);
         refused(
