@@ -32,6 +32,8 @@ import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /// The operations of every kind of memory object with every bad argument, and every two: the exact
 /// status and clause, the argument and its value in the message, and nothing changed.
@@ -345,7 +347,8 @@ class VmoBadInputTest {
 
     // ---- children
 
-    @Test
+    @ParameterizedTest
+    @EnumSource(names = {"SLICE", "REFERENCE", "SNAPSHOT"})
     @Tag("O-15")
     @Tag("O-29")
     @Tag("O-130")
@@ -356,13 +359,13 @@ class VmoBadInputTest {
     @Tag("O-150")
     @Tag("O-151")
     @Tag("O-158")
-    void createChildRefusesBadArguments() {
+    void createChildRefusesBadArguments(VmoChildOption type) {
         sweep(
                 List.of(
                         KIND,
                         new Argument(
                                 "options",
-                                VmoChildOption.SLICE.bit(),
+                                1L << type.ordinal(),
                                 LongStream.range(0, 1 << VmoChildOption.values().length)
                                         .filter(set -> Long.bitCount(set) <= 3)
                                         .toArray()),
