@@ -13,29 +13,30 @@ import io.jircon.hal.PageSize;
 import io.jircon.hal.PageTableTrait;
 import io.jircon.hal.unix.MappedView;
 import io.jircon.hal.unix.UnixMmapPageTable;
-import java.io.IOException;
-import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Objects;
 
-/// `unix-mmap` beside a C program that makes the same system calls (`bare-mmap.c`, built with
-/// `/usr/bin/cc`), in one run. Prints the best time of each operation and the ratio.
+/// The operations of `unix-mmap` beside the same system calls from C (`bare-mmap.c`, built with
+/// `/usr/bin/cc`), or as bare downcalls where there is no compiler, in one run. Prints the best
+/// time of each operation and the ratio. Run it with the class path of this module and
+/// `--enable-native-access=ALL-UNNAMED`.
 ///
-/// Scattered pages are 30,000, not 65,536: one mapping each, and `vm.max_map_count` allows 65,530 on
-/// most hosts.
+/// Scattered pages are 32,768, not 65,536: one mapping each, and `vm.max_map_count` allows 65,530
+/// on most hosts.
 public final class UnixMmapComparison {
     private static final long PAGE = PageSize.BASE_BYTES;
     private static final int RUN_PAGES = 65_536;
-    private static final int SCATTERED = 30_000;
-    private static final int ROUNDS = 20;
+    private static final int SCATTERED = 32_768;
+    private static final int ROUNDS = 10;
+
+    /// Of operations that take a microsecond or so; enough for the compiler to be done with them.
+    private static final int SHORT_ROUNDS = 40_000;
+
+    private static final int BLOCK_ROUNDS = 4_000;
     private static final long BLOCK = 1 << 20;
 
-    private final Map<String, Double> best = new LinkedHashMap<>();
+    private final Times times = new Times();
 
     private UnixMmapComparison() {}
 
@@ -44,62 +45,54 @@ public final class UnixMmapComparison {
     /// @param arguments none
     /// @throws Exception when the C program cannot be built or run
     public static void main(String[] arguments) throws Exception {
-        Map<String, Double> bare = runBare();
+        boolean c = BareProgram.canBeBuilt();
+        Map<String, Double> bare =
+                c
+                        ? BareProgram.run("bare-mmap.c", RUN_PAGES, SCATTERED, ROUNDS, SHORT_ROUNDS)
+                        : downcalls();
         var comparison = new UnixMmapComparison();
         comparison.run();
-        System.out.printf("%-28s %14s %14s %7s%n", "operation", "Java ns", "C ns", "ratio");
-        comparison.best.forEach(
-                (name, nanos) -> {
-                    Double c = bare.get(name);
-                    System.out.printf(
-                            "%-28s %14.0f %14s %7s%n",
-                            name,
-                            nanos,
-                            c == null ? "-" : String.format("%.0f", c),
-                            c == null ? "-" : String.format("%.2f", nanos / c));
-                });
+        comparison.times.print(c ? "C ns" : "downcalls ns", bare);
     }
 
-    private static Map<String, Double> runBare() throws IOException, InterruptedException {
-        Path cc = Path.of("/usr/bin/cc");
-        Map<String, Double> times = new LinkedHashMap<>();
-        if (!Files.isExecutable(cc)) {
-            return times;
+    private static Map<String, Double> downcalls() {
+        var times = new Times();
+        try (var calls = new BareCalls(2 * RUN_PAGES * PAGE);
+                Arena arena = Arena.ofConfined()) {
+            for (int round = 0; round < SHORT_ROUNDS; round++) {
+                times.time("map-run", () -> calls.map(0, RUN_PAGES, BareCalls.READ_WRITE, 0));
+                times.time("protect-run", () -> calls.protect(0, RUN_PAGES, BareCalls.READ));
+                times.time("unmap-run", () -> calls.unmap(0, RUN_PAGES));
+            }
+            for (int round = 0; round < ROUNDS; round++) {
+                times.timeLong(
+                        "map-scattered",
+                        () -> {
+                            for (int i = 0; i < SCATTERED; i++) {
+                                calls.map(i, 1, BareCalls.READ_WRITE, 2L * i);
+                            }
+                        });
+                times.timeLong("unmap-scattered", () -> calls.unmap(0, SCATTERED));
+            }
+            MemorySegment own = arena.allocate(BLOCK);
+            calls.map(0, BLOCK / PAGE, BareCalls.READ_WRITE, 0);
+            for (int round = 0; round < BLOCK_ROUNDS; round++) {
+                times.time("store-1M", () -> calls.write(0, own, BLOCK));
+                times.time("load-1M", () -> calls.read(0, own, BLOCK));
+            }
+            long page = BLOCK / PAGE;
+            for (int round = 0; round < SHORT_ROUNDS; round++) {
+                times.time(
+                        "fault-map-retry",
+                        () -> {
+                            calls.read(BLOCK, own, 8);
+                            calls.map(page, 1, BareCalls.READ, page);
+                            calls.read(BLOCK, own, 8);
+                        });
+                calls.unmap(page, 1);
+            }
         }
-        Path directory = Files.createTempDirectory("jircon-bare");
-        Path source = directory.resolve("bare-mmap.c");
-        Path program = directory.resolve("bare-mmap");
-        try (InputStream text =
-                Objects.requireNonNull(
-                        UnixMmapComparison.class.getResourceAsStream("bare-mmap.c"))) {
-            Files.copy(text, source);
-        }
-        run(cc.toString(), "-O2", "-o", program.toString(), source.toString());
-        String output =
-                run(program.toString(), "" + RUN_PAGES, "" + SCATTERED, "" + ROUNDS);
-        for (String line : output.lines().toList()) {
-            String[] words = line.split(" ");
-            times.put(words[0], Double.parseDouble(words[1]));
-        }
-        Files.delete(program);
-        Files.delete(source);
-        Files.delete(directory);
-        return times;
-    }
-
-    private static String run(String... command) throws IOException, InterruptedException {
-        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-        String output = new String(process.getInputStream().readAllBytes());
-        if (process.waitFor() != 0) {
-            throw new IOException(String.join(" ", command) + ": " + output);
-        }
-        return output;
-    }
-
-    private void time(String name, Runnable operation) {
-        long begin = System.nanoTime();
-        operation.run();
-        best.merge(name, (double) (System.nanoTime() - begin), Math::min);
+        return times.best();
     }
 
     private void run() {
@@ -108,15 +101,18 @@ public final class UnixMmapComparison {
                 PageTableTrait table = hal.newPageTable(AddressSpaceKind.USER);
                 Mmu mmu = hal.newMmu()) {
             mmu.activate(table);
-            for (int round = 0; round < 200 * ROUNDS; round++) {
+            for (int round = 0; round < SHORT_ROUNDS; round++) {
                 oneRun(hal, table);
             }
             for (int round = 0; round < ROUNDS; round++) {
                 scattered(hal, table);
             }
-            for (int round = 0; round < 200 * ROUNDS; round++) {
+            for (int round = 0; round < BLOCK_ROUNDS; round++) {
                 transfers(hal, (UnixMmapPageTable) table, mmu);
-                fault(hal, table, mmu);
+            }
+            MemorySegment word = MemorySegment.ofArray(new byte[8]);
+            for (int round = 0; round < SHORT_ROUNDS; round++) {
+                fault(hal, table, mmu, word);
             }
         }
     }
@@ -125,7 +121,7 @@ public final class UnixMmapComparison {
         long start = table.firstAddress();
         long bytes = RUN_PAGES * PAGE;
         long base = hal.memory().base();
-        time(
+        times.time(
                 "map-run",
                 () ->
                         table.mapRange(
@@ -135,8 +131,8 @@ public final class UnixMmapComparison {
                                 MmuFlags.RW,
                                 HugePages.ALLOWED,
                                 OnExisting.ERROR));
-        time("protect-run", () -> table.protectRange(start, bytes, MmuFlags.R));
-        time("unmap-run", () -> table.unmapRange(start, bytes));
+        times.time("protect-run", () -> table.protectRange(start, bytes, MmuFlags.R));
+        times.time("unmap-run", () -> table.unmapRange(start, bytes));
     }
 
     private void scattered(Hal hal, PageTableTrait table) {
@@ -145,12 +141,10 @@ public final class UnixMmapComparison {
         for (int i = 0; i < SCATTERED; i++) {
             frames[i] = hal.memory().base() + 2L * i * PAGE;
         }
-        time(
+        times.timeLong(
                 "map-scattered",
-                () ->
-                        table.mapPages(
-                                start, frames, 0, SCATTERED, MmuFlags.RW, OnExisting.ERROR));
-        time("unmap-scattered", () -> table.unmapRange(start, SCATTERED * PAGE));
+                () -> table.mapPages(start, frames, 0, SCATTERED, MmuFlags.RW, OnExisting.ERROR));
+        times.timeLong("unmap-scattered", () -> table.unmapRange(start, SCATTERED * PAGE));
     }
 
     private void transfers(Hal hal, UnixMmapPageTable table, Mmu mmu) {
@@ -165,32 +159,27 @@ public final class UnixMmapComparison {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment confined = arena.allocate(BLOCK);
             mmu.store(start, confined, 0, BLOCK);
-            time("store-1M", () -> mmu.store(start, confined, 0, BLOCK));
-            time("load-1M", () -> mmu.load(start, confined, 0, BLOCK));
+            times.time("store-1M", () -> mmu.store(start, confined, 0, BLOCK));
+            times.time("load-1M", () -> mmu.load(start, confined, 0, BLOCK));
             MemorySegment array = MemorySegment.ofArray(new byte[(int) BLOCK]);
-            time("store-1M from an array", () -> mmu.store(start, array, 0, BLOCK));
-            time("load-1M into an array", () -> mmu.load(start, array, 0, BLOCK));
+            times.time("store-1M from an array", () -> mmu.store(start, array, 0, BLOCK));
+            times.time("load-1M into an array", () -> mmu.load(start, array, 0, BLOCK));
             try (MappedView view = table.pin(start, BLOCK, AccessKind.WRITE)) {
                 view.segment().fill((byte) 0);
-                time("store-1M by a view", () -> view.segment().copyFrom(array));
-                time("load-1M by a view", () -> array.copyFrom(view.segment()));
+                times.time("store-1M by a view", () -> view.segment().copyFrom(array));
+                times.time("load-1M by a view", () -> array.copyFrom(view.segment()));
             }
         }
         table.unmapRange(start, BLOCK);
     }
 
-    private void fault(Hal hal, PageTableTrait table, Mmu mmu) {
+    private void fault(Hal hal, PageTableTrait table, Mmu mmu, MemorySegment word) {
         long vaddr = table.firstAddress() + BLOCK;
-        MemorySegment word = MemorySegment.ofArray(new byte[8]);
-        time(
+        times.time(
                 "fault-map-retry",
                 () -> {
                     if (mmu.load(vaddr, word, 0, 8) == 0) {
-                        table.map(
-                                vaddr,
-                                hal.memory().base() + BLOCK,
-                                PageSize.SIZE_4K,
-                                MmuFlags.R);
+                        table.map(vaddr, hal.memory().base() + BLOCK, PageSize.SIZE_4K, MmuFlags.R);
                         mmu.load(vaddr, word, 0, 8);
                     }
                 });
