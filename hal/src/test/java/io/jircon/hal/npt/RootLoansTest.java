@@ -17,8 +17,10 @@ import io.jircon.hal.PagingException;
 import io.jircon.hal.PhysicalMemory;
 import io.jircon.hal.TlbInvalidator;
 import java.lang.foreign.Arena;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -42,13 +44,20 @@ class RootLoansTest {
     private final TlbInvalidator tlbs = new TagRecorder();
     private final long freeAtFirst = bench.free();
 
+    private final Deque<NestedPageTable> tables = new ArrayDeque<>();
+
     @AfterEach
-    void closeBench() {
+    void closeTablesAndFindEveryFrameFree() {
+        tables.forEach(NestedPageTable::close);
+        assertEquals(freeAtFirst, bench.free());
         bench.close();
     }
 
+    /// A table that is closed at the test's end, the last one first, if not before.
     private NestedPageTable table(PagingFormat format, int tag) {
-        return new NestedPageTable(format, bench.memory, bench.frames, tlbs, tag);
+        var made = new NestedPageTable(format, bench.memory, bench.frames, tlbs, tag);
+        tables.addFirst(made);
+        return made;
     }
 
     private static long slotBytes(PagingFormat format) {
@@ -94,32 +103,30 @@ class RootLoansTest {
     @ParameterizedTest
     @MethodSource("io.jircon.hal.npt.Formats#all")
     void borrowerSeesWhatTheLenderHasAndWhatItChangesLater(PagingFormat format) {
-        try (NestedPageTable lender = table(format, 1);
-                NestedPageTable borrower = table(format, 2)) {
-            for (int index : new int[] {1, -1}) {
-                long slot = slot(format, index);
-                map(lender, slot + 3 * PAGE);
-                borrower.borrowRootEntries(lender, slot + 7 * PAGE, PAGE);
-                requireSameView(lender, borrower, slot);
+        NestedPageTable lender = table(format, 1);
+        NestedPageTable borrower = table(format, 2);
+        for (int index : new int[] {1, -1}) {
+            long slot = slot(format, index);
+            map(lender, slot + 3 * PAGE);
+            borrower.borrowRootEntries(lender, slot + 7 * PAGE, PAGE);
+            requireSameView(lender, borrower, slot);
 
-                map(lender, slot + slotBytes(format) - PAGE);
-                assertEquals(2, leaves(borrower, slot).size());
+            map(lender, slot + slotBytes(format) - PAGE);
+            assertEquals(2, leaves(borrower, slot).size());
+            requireSameView(lender, borrower, slot);
+            lender.protect(slot + 3 * PAGE, MmuFlags.R);
+            assertFalse(Bench.walks(borrower, slot + 3 * PAGE, AccessKind.WRITE));
+            requireSameView(lender, borrower, slot);
+            if (slotBytes(format) > MEGA) {
+                lender.map(slot + 4 * MEGA, FRAME, PageSize.SIZE_2M, MmuFlags.RW);
                 requireSameView(lender, borrower, slot);
-                lender.protect(slot + 3 * PAGE, MmuFlags.R);
-                assertFalse(Bench.walks(borrower, slot + 3 * PAGE, AccessKind.WRITE));
-                requireSameView(lender, borrower, slot);
-                if (slotBytes(format) > MEGA) {
-                    lender.map(slot + 4 * MEGA, FRAME, PageSize.SIZE_2M, MmuFlags.RW);
-                    requireSameView(lender, borrower, slot);
-                    lender.unmapRange(slot + 4 * MEGA + PAGE, PAGE);
-                    assertEquals(2 + 511, leaves(borrower, slot).size());
-                    assertEquals(leaves(lender, slot), leaves(borrower, slot));
-                    assertFalse(Bench.walks(borrower, slot + 4 * MEGA + PAGE, AccessKind.READ));
-                }
+                lender.unmapRange(slot + 4 * MEGA + PAGE, PAGE);
+                assertEquals(2 + 511, leaves(borrower, slot).size());
+                assertEquals(leaves(lender, slot), leaves(borrower, slot));
+                assertFalse(Bench.walks(borrower, slot + 4 * MEGA + PAGE, AccessKind.READ));
             }
-            assertEquals(new TreeMap<>(), leaves(borrower, slot(format, 0)));
         }
-        assertEquals(freeAtFirst, bench.free());
+        assertEquals(new TreeMap<>(), leaves(borrower, slot(format, 0)));
     }
 
     @ParameterizedTest
@@ -127,29 +134,27 @@ class RootLoansTest {
     void lentEntryKeepsItsTableWhateverTheLenderDoes(PagingFormat format) {
         long slot = slot(format, 1);
         long size = slotBytes(format);
-        try (NestedPageTable lender = table(format, 1);
-                NestedPageTable borrower = table(format, 2)) {
-            borrower.borrowRootEntries(lender, slot, size);
-            assertEquals(new TreeMap<>(), leaves(borrower, slot));
+        NestedPageTable lender = table(format, 1);
+        NestedPageTable borrower = table(format, 2);
+        borrower.borrowRootEntries(lender, slot, size);
+        assertEquals(new TreeMap<>(), leaves(borrower, slot));
 
-            map(lender, slot);
-            lender.unmap(slot);
-            map(lender, slot + PAGE);
-            requireSameView(lender, borrower, slot);
-            lender.unmapRange(slot, size);
-            assertEquals(new TreeMap<>(), leaves(borrower, slot));
+        map(lender, slot);
+        lender.unmap(slot);
+        map(lender, slot + PAGE);
+        requireSameView(lender, borrower, slot);
+        lender.unmapRange(slot, size);
+        assertEquals(new TreeMap<>(), leaves(borrower, slot));
 
-            long whole = Math.min(size, PageSize.SIZE_1G.bytes());
-            lender.mapRange(slot, 0, whole, MmuFlags.RW, HugePages.ALLOWED, OnExisting.ERROR);
-            assertEquals(size == whole ? 512 : 1, leaves(lender, slot).size());
-            lender.join(slot, whole);
-            requireSameView(lender, borrower, slot);
-            lender.mapRange(slot, 0, whole, MmuFlags.RX, HugePages.ALLOWED, OnExisting.UPGRADE);
-            requireSameView(lender, borrower, slot);
-            lender.writeProtectRange(slot, whole);
-            assertEquals(leaves(lender, slot), leaves(borrower, slot));
-        }
-        assertEquals(freeAtFirst, bench.free());
+        long whole = Math.min(size, PageSize.SIZE_1G.bytes());
+        lender.mapRange(slot, 0, whole, MmuFlags.RW, HugePages.ALLOWED, OnExisting.ERROR);
+        assertEquals(size == whole ? 512 : 1, leaves(lender, slot).size());
+        lender.join(slot, whole);
+        requireSameView(lender, borrower, slot);
+        lender.mapRange(slot, 0, whole, MmuFlags.RX, HugePages.ALLOWED, OnExisting.UPGRADE);
+        requireSameView(lender, borrower, slot);
+        lender.writeProtectRange(slot, whole);
+        assertEquals(leaves(lender, slot), leaves(borrower, slot));
     }
 
     private static Optional<PageSize> rootLeaf(PagingFormat format) {
@@ -167,108 +172,103 @@ class RootLoansTest {
     void hugeLeafInTheRootIsSplitToBeLent(PagingFormat format) {
         PageSize huge = rootLeaf(format).orElseThrow();
         long slot = slot(format, 1);
-        try (NestedPageTable lender = table(format, 1);
-                NestedPageTable borrower = table(format, 2)) {
-            lender.map(slot, 0, huge, MmuFlags.RW);
-            borrower.map(slot, 0, huge, MmuFlags.R);
-            borrower.borrowRootEntries(lender, slot, PAGE);
-            assertEquals(512, leaves(borrower, slot).size());
-            requireSameView(lender, borrower, slot);
+        NestedPageTable lender = table(format, 1);
+        NestedPageTable borrower = table(format, 2);
+        lender.map(slot, 0, huge, MmuFlags.RW);
+        borrower.map(slot, 0, huge, MmuFlags.R);
+        borrower.borrowRootEntries(lender, slot, PAGE);
+        assertEquals(512, leaves(borrower, slot).size());
+        requireSameView(lender, borrower, slot);
 
-            lender.unmapRange(slot, slotBytes(format));
-            requireRefused(
-                    "BAD_STATE: size=" + huge + " would replace a root entry that is lent",
-                    () -> lender.map(slot, 0, huge, MmuFlags.RW));
-        }
-        assertEquals(freeAtFirst, bench.free());
+        lender.unmapRange(slot, slotBytes(format));
+        requireRefused(
+                "BAD_STATE: size=" + huge + " would replace a root entry that is lent",
+                () -> lender.map(slot, 0, huge, MmuFlags.RW));
     }
 
     @ParameterizedTest
     @MethodSource("io.jircon.hal.npt.Formats#all")
     void changesThroughTheBorrowerAreRefused(PagingFormat format) {
         long slot = slot(format, 1);
-        try (NestedPageTable lender = table(format, 1);
-                NestedPageTable borrower = table(format, 2)) {
-            map(lender, slot);
-            borrower.borrowRootEntries(lender, slot, PAGE);
-            map(borrower, slot - PAGE);
-            var before = leaves(borrower, slot);
-            long free = bench.free();
-            flushes.clear();
-            List<Executable> calls =
-                    List.of(
-                            () -> map(borrower, slot + PAGE),
-                            () -> borrower.unmap(slot),
-                            () -> borrower.protect(slot, MmuFlags.R),
-                            () -> borrower.remap(slot, 0, MmuFlags.R),
-                            () ->
-                                    borrower.mapRange(
-                                            slot - PAGE,
-                                            0,
-                                            2 * PAGE,
-                                            MmuFlags.R,
-                                            HugePages.ALLOWED,
-                                            OnExisting.UPGRADE),
-                            () ->
-                                    borrower.mapPages(
-                                            slot - PAGE,
-                                            new long[] {0, PAGE},
-                                            0,
-                                            2,
-                                            MmuFlags.R,
-                                            OnExisting.SKIP),
-                            () -> borrower.unmapRange(slot - PAGE, 2 * PAGE),
-                            () -> borrower.protectRange(slot, MEGA, MmuFlags.R),
-                            () -> borrower.writeProtectRange(slot, PAGE),
-                            () -> borrower.join(slot, MEGA),
-                            () -> {
-                                try (PageTableCursor cursor = borrower.openCursor()) {
-                                    cursor.unmapRange(slot, PAGE);
-                                }
-                            });
-            String rule = " meets root entry 1, borrowed from " + lender;
-            for (Executable call : calls) {
-                String message = requireBadState(call);
-                assertTrue(message.endsWith(rule), message);
-            }
-            if (format.tracksDirty()) {
-                requireBadState(() -> borrower.harvestDirty(slot, PAGE, new BitSet()));
-            }
-            if (format.tracksAccessed()) {
-                requireBadState(() -> borrower.harvestAccessed(slot, PAGE, new BitSet()));
-            }
-            requireRefused(
-                    "BAD_STATE: vaddr=0x%x with size=0x2000%s".formatted(slot - PAGE, rule),
-                    () -> borrower.unmapRange(slot - PAGE, 2 * PAGE));
-            assertEquals(before, leaves(borrower, slot));
-            assertEquals(FRAME, borrower.translate(slot - PAGE));
-            assertEquals(free, bench.free());
-            assertEquals(List.of(), flushes);
-
-            borrower.unmap(slot - PAGE); // its own
+        NestedPageTable lender = table(format, 1);
+        NestedPageTable borrower = table(format, 2);
+        map(lender, slot);
+        borrower.borrowRootEntries(lender, slot, PAGE);
+        map(borrower, slot - PAGE);
+        var before = leaves(borrower, slot);
+        long free = bench.free();
+        flushes.clear();
+        List<Executable> calls =
+                List.of(
+                        () -> map(borrower, slot + PAGE),
+                        () -> borrower.unmap(slot),
+                        () -> borrower.protect(slot, MmuFlags.R),
+                        () -> borrower.remap(slot, 0, MmuFlags.R),
+                        () ->
+                                borrower.mapRange(
+                                        slot - PAGE,
+                                        0,
+                                        2 * PAGE,
+                                        MmuFlags.R,
+                                        HugePages.ALLOWED,
+                                        OnExisting.UPGRADE),
+                        () ->
+                                borrower.mapPages(
+                                        slot - PAGE,
+                                        new long[] {0, PAGE},
+                                        0,
+                                        2,
+                                        MmuFlags.R,
+                                        OnExisting.SKIP),
+                        () -> borrower.unmapRange(slot - PAGE, 2 * PAGE),
+                        () -> borrower.protectRange(slot, MEGA, MmuFlags.R),
+                        () -> borrower.writeProtectRange(slot, PAGE),
+                        () -> borrower.join(slot, MEGA),
+                        () -> {
+                            try (PageTableCursor cursor = borrower.openCursor()) {
+                                cursor.unmapRange(slot, PAGE);
+                            }
+                        });
+        String rule = " meets root entry 1, borrowed from " + lender;
+        for (Executable call : calls) {
+            String message = requireBadState(call);
+            assertTrue(message.endsWith(rule), message);
         }
-        assertEquals(freeAtFirst, bench.free());
+        if (format.tracksDirty()) {
+            requireBadState(() -> borrower.harvestDirty(slot, PAGE, new BitSet()));
+        }
+        if (format.tracksAccessed()) {
+            requireBadState(() -> borrower.harvestAccessed(slot, PAGE, new BitSet()));
+        }
+        requireRefused(
+                "BAD_STATE: vaddr=0x%x with size=0x2000%s".formatted(slot - PAGE, rule),
+                () -> borrower.unmapRange(slot - PAGE, 2 * PAGE));
+        assertEquals(before, leaves(borrower, slot));
+        assertEquals(FRAME, borrower.translate(slot - PAGE));
+        assertEquals(free, bench.free());
+        assertEquals(List.of(), flushes);
+
+        borrower.unmap(slot - PAGE); // its own
     }
 
     @ParameterizedTest
     @MethodSource("io.jircon.hal.npt.Formats#all")
     void whatTheBorrowerHadThereIsFlushedAndThenFreed(PagingFormat format) {
         long slot = slot(format, 1);
-        try (NestedPageTable lender = table(format, 1);
-                NestedPageTable borrower = table(format, 2)) {
-            map(lender, slot);
-            long bare = bench.free();
-            map(borrower, slot);
-            map(borrower, slot + slotBytes(format) - PAGE);
-            flushes.clear();
-            bench.events.clear();
-            borrower.borrowRootEntries(lender, slot, slotBytes(format));
+        NestedPageTable lender = table(format, 1);
+        NestedPageTable borrower = table(format, 2);
+        map(lender, slot);
+        long bare = bench.free();
+        map(borrower, slot);
+        map(borrower, slot + slotBytes(format) - PAGE);
+        flushes.clear();
+        bench.events.clear();
+        borrower.borrowRootEntries(lender, slot, slotBytes(format));
 
-            assertEquals(List.of("all 2"), flushes);
-            assertEquals(List.of("all 2", "free"), bench.events);
-            assertEquals(bare, bench.free());
-            assertEquals(1, leaves(borrower, slot).size());
-        }
+        assertEquals(List.of("all 2"), flushes);
+        assertEquals(List.of("all 2", "free"), bench.events);
+        assertEquals(bare, bench.free());
+        assertEquals(1, leaves(borrower, slot).size());
     }
 
     @ParameterizedTest
@@ -276,29 +276,28 @@ class RootLoansTest {
     void everyFlushOfTheLenderReachesTheBorrowersBeforeFramesAreFreed(PagingFormat format) {
         long slot = slot(format, 1);
         NestedPageTable first = table(format, 2);
-        try (NestedPageTable lender = table(format, 1);
-                NestedPageTable second = table(format, 3)) {
-            first.borrowRootEntries(lender, slot, PAGE);
-            second.borrowRootEntries(lender, slot, PAGE);
-            map(lender, slot);
-            flushes.clear();
-            bench.events.clear();
-            lender.unmap(slot);
+        NestedPageTable lender = table(format, 1);
+        NestedPageTable second = table(format, 3);
+        first.borrowRootEntries(lender, slot, PAGE);
+        second.borrowRootEntries(lender, slot, PAGE);
+        map(lender, slot);
+        flushes.clear();
+        bench.events.clear();
+        lender.unmap(slot);
 
-            String page = Long.toHexString(slot) + "/12 ";
-            var expected = List.of(page + 1, page + 2, page + 3);
-            assertEquals(expected, flushes);
-            if (format.rootHeight > 1) {
-                assertEquals("free", bench.events.removeLast());
-            }
-            assertEquals(expected, bench.events);
-
-            first.close();
-            map(lender, slot);
-            flushes.clear();
-            lender.unmap(slot);
-            assertEquals(List.of(page + 1, page + 3), flushes);
+        String page = Long.toHexString(slot) + "/12 ";
+        var expected = List.of(page + 1, page + 2, page + 3);
+        assertEquals(expected, flushes);
+        if (format.rootHeight > 1) {
+            assertEquals("free", bench.events.removeLast());
         }
+        assertEquals(expected, bench.events);
+
+        first.close();
+        map(lender, slot);
+        flushes.clear();
+        lender.unmap(slot);
+        assertEquals(List.of(page + 1, page + 3), flushes);
     }
 
     @ParameterizedTest
@@ -320,7 +319,6 @@ class RootLoansTest {
         assertEquals(FRAME, lender.translate(slot));
         assertEquals(alone, bench.free());
         lender.close();
-        assertEquals(freeAtFirst, bench.free());
     }
 
     @ParameterizedTest
@@ -348,82 +346,75 @@ class RootLoansTest {
         assertEquals(FRAME + 5, second.query(slot + 5).paddr());
         requireBadState(() -> second.unmap(slot));
         second.close();
-        assertEquals(freeAtFirst - format.rootBytes() / PAGE, bench.free()); // that of table 4
     }
 
     @ParameterizedTest
     @MethodSource("io.jircon.hal.npt.Formats#all")
     void withoutFramesForTheLendersTablesNothingChanges(PagingFormat format) {
         long slot = slot(format, 1);
-        try (NestedPageTable lender = table(format, 1);
-                NestedPageTable borrower = table(format, 2)) {
-            map(lender, slot);
-            map(borrower, slot + PAGE);
-            long free = bench.free();
-            flushes.clear();
-            bench.limit(1); // entries 0 and 2 want one each
-            assertEquals(
-                    PagingError.NO_MEMORY,
-                    assertThrows(
-                                    PagingException.class,
-                                    () ->
-                                            borrower.borrowRootEntries(
-                                                    lender, slot(format, 0), 3 * slotBytes(format)))
-                            .error());
-            bench.unlimited();
+        NestedPageTable lender = table(format, 1);
+        NestedPageTable borrower = table(format, 2);
+        map(lender, slot);
+        map(borrower, slot + PAGE);
+        long free = bench.free();
+        flushes.clear();
+        bench.limit(1); // entries 0 and 2 want one each
+        assertEquals(
+                PagingError.NO_MEMORY,
+                assertThrows(
+                                PagingException.class,
+                                () ->
+                                        borrower.borrowRootEntries(
+                                                lender, slot(format, 0), 3 * slotBytes(format)))
+                        .error());
+        bench.unlimited();
 
-            assertEquals(free, bench.free());
-            assertEquals(List.of(), flushes);
-            assertEquals(List.of(slot), List.copyOf(leaves(lender, slot).keySet()));
-            assertEquals(List.of(slot + PAGE), List.copyOf(leaves(borrower, slot).keySet()));
-            borrower.unmap(slot + PAGE); // its own still
-            lender.borrowRootEntries(borrower, slot, PAGE); // and neither is bound to a part
-        }
-        assertEquals(freeAtFirst, bench.free());
+        assertEquals(free, bench.free());
+        assertEquals(List.of(), flushes);
+        assertEquals(List.of(slot), List.copyOf(leaves(lender, slot).keySet()));
+        assertEquals(List.of(slot + PAGE), List.copyOf(leaves(borrower, slot).keySet()));
+        borrower.unmap(slot + PAGE); // its own still
+        lender.borrowRootEntries(borrower, slot, PAGE); // and neither is bound to a part
     }
 
     @ParameterizedTest
     @MethodSource("io.jircon.hal.npt.Formats#all")
     void borrowingAgainChangesNothing(PagingFormat format) {
         long slot = slot(format, 1);
-        try (NestedPageTable lender = table(format, 1);
-                NestedPageTable borrower = table(format, 2)) {
-            map(lender, slot);
-            borrower.borrowRootEntries(lender, slot, PAGE);
-            flushes.clear();
-            long free = bench.free();
-            borrower.borrowRootEntries(lender, slot, slotBytes(format));
-            borrower.borrowRootEntries(lender, slot, 0);
-            assertEquals(free, bench.free());
-            lender.unmap(slot);
-            assertEquals(2, flushes.size());
-        }
-        assertEquals(freeAtFirst, bench.free());
+        NestedPageTable lender = table(format, 1);
+        NestedPageTable borrower = table(format, 2);
+        map(lender, slot);
+        borrower.borrowRootEntries(lender, slot, PAGE);
+        flushes.clear();
+        long free = bench.free();
+        borrower.borrowRootEntries(lender, slot, slotBytes(format));
+        borrower.borrowRootEntries(lender, slot, 0);
+        assertEquals(free, bench.free());
+        lender.unmap(slot);
+        assertEquals(2, flushes.size());
     }
 
     @ParameterizedTest
     @MethodSource("io.jircon.hal.npt.Formats#all")
     void aTableIsLenderOrBorrower(PagingFormat format) {
         long slot = slot(format, 1);
-        try (NestedPageTable lender = table(format, 1);
-                NestedPageTable borrower = table(format, 2);
-                NestedPageTable third = table(format, 3)) {
-            borrower.borrowRootEntries(lender, slot, PAGE);
-            String request = "BAD_STATE: vaddr=0x%x with size=0x1000 ".formatted(slot);
-            requireRefused(
-                    request + "cannot be borrowed by a table that lends",
-                    () -> lender.borrowRootEntries(third, slot, PAGE));
-            requireRefused(
-                    request + "cannot be lent by a table that borrows",
-                    () -> third.borrowRootEntries(borrower, slot, PAGE));
-            requireRefused(
-                    request + "meets root entry 1, borrowed from " + lender,
-                    () -> borrower.borrowRootEntries(third, slot, PAGE));
-            borrower.borrowRootEntries(third, slot(format, 2), PAGE);
-            map(third, slot(format, 2));
-            assertEquals(FRAME, borrower.translate(slot(format, 2)));
-        }
-        assertEquals(freeAtFirst, bench.free());
+        NestedPageTable lender = table(format, 1);
+        NestedPageTable borrower = table(format, 2);
+        NestedPageTable third = table(format, 3);
+        borrower.borrowRootEntries(lender, slot, PAGE);
+        String request = "BAD_STATE: vaddr=0x%x with size=0x1000 ".formatted(slot);
+        requireRefused(
+                request + "cannot be borrowed by a table that lends",
+                () -> lender.borrowRootEntries(third, slot, PAGE));
+        requireRefused(
+                request + "cannot be lent by a table that borrows",
+                () -> third.borrowRootEntries(borrower, slot, PAGE));
+        requireRefused(
+                request + "meets root entry 1, borrowed from " + lender,
+                () -> borrower.borrowRootEntries(third, slot, PAGE));
+        borrower.borrowRootEntries(third, slot(format, 2), PAGE);
+        map(third, slot(format, 2));
+        assertEquals(FRAME, borrower.translate(slot(format, 2)));
     }
 
     @ParameterizedTest
@@ -431,22 +422,21 @@ class RootLoansTest {
     void badRangesAreRefused(PagingFormat format) {
         long slot = slot(format, 1);
         NestedPageTable borrower = table(format, 2);
-        try (NestedPageTable lender = table(format, 1)) {
-            requireRefused(
-                    "NOT_ALIGNED: vaddr=0x%x is not a multiple of 0x1000".formatted(slot + 1),
-                    () -> borrower.borrowRootEntries(lender, slot + 1, PAGE));
-            requireRefused(
-                    "NOT_ALIGNED: sizeBytes=0x1 is not a multiple of 0x1000",
-                    () -> borrower.borrowRootEntries(lender, slot, 1));
-            long last = lender.lastAddress() + 1 - PAGE;
-            requireRefused(
-                    "OUT_OF_RANGE: vaddr=0x%x with size=0x2000 leaves 0x%x..0x%x"
-                            .formatted(last, lender.firstAddress(), lender.lastAddress()),
-                    () -> borrower.borrowRootEntries(lender, last, 2 * PAGE));
-            borrower.borrowRootEntries(lender, last, PAGE);
-            borrower.close();
-            requireBadState(() -> borrower.borrowRootEntries(lender, slot, PAGE));
-        }
+        NestedPageTable lender = table(format, 1);
+        requireRefused(
+                "NOT_ALIGNED: vaddr=0x%x is not a multiple of 0x1000".formatted(slot + 1),
+                () -> borrower.borrowRootEntries(lender, slot + 1, PAGE));
+        requireRefused(
+                "NOT_ALIGNED: sizeBytes=0x1 is not a multiple of 0x1000",
+                () -> borrower.borrowRootEntries(lender, slot, 1));
+        long last = lender.lastAddress() + 1 - PAGE;
+        requireRefused(
+                "OUT_OF_RANGE: vaddr=0x%x with size=0x2000 leaves 0x%x..0x%x"
+                        .formatted(last, lender.firstAddress(), lender.lastAddress()),
+                () -> borrower.borrowRootEntries(lender, last, 2 * PAGE));
+        borrower.borrowRootEntries(lender, last, PAGE);
+        borrower.close();
+        requireBadState(() -> borrower.borrowRootEntries(lender, slot, PAGE));
     }
 
     @Test
