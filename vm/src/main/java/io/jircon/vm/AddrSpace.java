@@ -42,7 +42,7 @@ public final class AddrSpace implements AutoCloseable {
     private final GuestViews views;
     private final MmioMap devices;
 
-    /// Guarded by the lock.
+    /// Changed with the lock held; looking for an area needs no more than the region's own lock.
     private final AllocatedAreas allocated;
 
     private AddrSpace(Machine machine, VmAddressRegion root, GuestPhysAddr base, long sizeBytes) {

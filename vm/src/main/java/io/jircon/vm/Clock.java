@@ -1,5 +1,6 @@
 package io.jircon.vm;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.jircon.kobject.KObjectBase;
 import io.jircon.kobject.ObjectType;
 import java.lang.foreign.MemorySegment;
@@ -33,9 +34,15 @@ public final class Clock extends KObjectBase implements AutoCloseable {
 
     private final @Nullable VmObject page;
     private final Object lock = new Object();
-    private long generation; // guarded by lock
-    private long offsetNanos; // guarded by lock
-    private boolean closed; // guarded by lock
+
+    @GuardedBy("lock")
+    private long generation;
+
+    @GuardedBy("lock")
+    private long offsetNanos;
+
+    @GuardedBy("lock")
+    private boolean closed;
 
     private Clock(Machine machine, @Nullable VmObject page) {
         super(machine.kernel(), ObjectType.CLOCK);
@@ -93,6 +100,7 @@ public final class Clock extends KObjectBase implements AutoCloseable {
         }
     }
 
+    @GuardedBy("lock")
     private void publish(long at, long value) {
         if (page != null && !closed) {
             var word = MemorySegment.ofArray(new byte[Long.BYTES]);

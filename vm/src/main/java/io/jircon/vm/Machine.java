@@ -1,5 +1,6 @@
 package io.jircon.vm;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.jircon.hal.FrameAllocator;
 import io.jircon.hal.Hal;
 import io.jircon.hal.PhysicalMemory;
@@ -24,8 +25,12 @@ public final class Machine implements AutoCloseable {
     private final boolean layoutRandomised;
     private final int entropyBits;
     private final Object layoutLock = new Object();
-    private final SplittableRandom layoutSource; // guarded by layoutLock
-    private boolean closed; // guarded by layoutLock
+
+    @GuardedBy("layoutLock")
+    private final SplittableRandom layoutSource;
+
+    @GuardedBy("layoutLock")
+    private boolean closed;
 
     private Machine(Builder builder) {
         hal = builder.hal;

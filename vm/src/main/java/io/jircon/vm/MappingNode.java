@@ -2,6 +2,7 @@ package io.jircon.vm;
 
 import static io.jircon.vm.VmoMath.PAGE;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.jircon.hal.AccessKind;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageSize;
@@ -50,6 +51,8 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
 
     private long vmoOffset;
     private PermissionRanges permissions;
+
+    @GuardedBy("vmo.lock()")
     private State state = State.NEW;
 
     /// Permissions aside, what every entry carries: USER, and the memory type, which the memory
@@ -349,6 +352,7 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
     }
 
     /// Takes over the mapping right above, which dies. No entry changes (clause V-268).
+    @SuppressWarnings("GuardedBy") // both show one object, and have its lock
     void absorb(MappingNode high) {
         vmo.lock().lock();
         try {
@@ -546,6 +550,8 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
         return VmoMath.min(VmoMath.up(vmo.streamSizeBytes()), VmoMath.up(vmo.sizeBytes()));
     }
 
+    /// Whether entries may be made; with the memory object's lock held.
+    @SuppressWarnings("GuardedBy") // callers have the lock under another name
     boolean isAttached() {
         return state == State.ATTACHED;
     }

@@ -1,5 +1,6 @@
 package io.jircon.vm;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.jircon.kobject.ZxException;
 import io.jircon.kobject.ZxStatus;
 import java.util.Objects;
@@ -13,7 +14,7 @@ public final class PinnedPages implements AutoCloseable {
     private final int pageCount;
     private final IntToLongFunction addresses;
 
-    /// Guarded by the object's lock.
+    @GuardedBy("vmo.lock()")
     private boolean open = true;
 
     private PinnedPages(VmObject vmo, long offset, int pageCount, IntToLongFunction addresses) {

@@ -105,11 +105,13 @@ final class VmAspace {
 
     /// Counts a region or mapping that came.
     void addPriority(MemoryPriority priority) {
+        assert lock.isWriteLocked();
         highPriorityCount += priority == MemoryPriority.HIGH ? 1 : 0;
     }
 
     /// Counts a region or mapping that went.
     void removePriority(MemoryPriority priority) {
+        assert lock.isWriteLocked();
         highPriorityCount -= priority == MemoryPriority.HIGH ? 1 : 0;
     }
 

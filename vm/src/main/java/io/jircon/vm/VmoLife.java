@@ -1,5 +1,6 @@
 package io.jircon.vm;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.jircon.kobject.KObjectBase;
 import io.jircon.kobject.ObjectType;
 import io.jircon.kobject.Signals;
@@ -17,15 +18,21 @@ abstract sealed class VmoLife extends KObjectBase implements AutoCloseable permi
     final Machine machine;
     final VmoFamily family;
 
+    @GuardedBy("lock()")
     private @Nullable VmObject parent;
+
+    @GuardedBy("lock()")
     private final Set<VmObject> children = new LinkedHashSet<>();
 
     /// Whether its maker, or a handle, holds it.
+    @GuardedBy("lock()")
     private boolean held = true;
 
     /// How many mappings and pins hold it.
+    @GuardedBy("lock()")
     private int uses;
 
+    @GuardedBy("lock()")
     private boolean destroyed;
 
     /// Which other kernel object made it to be mapped, if one did; set before it can be reached.
@@ -47,11 +54,13 @@ abstract sealed class VmoLife extends KObjectBase implements AutoCloseable permi
     // ---- relatives, with the lock held
 
     /// Adds a child to this object.
+    @GuardedBy("lock()")
     final void adopt(VmObject child) {
         children.add(child);
         changeSignals(Signals.VMO_ZERO_CHILDREN, 0);
     }
 
+    @GuardedBy("lock()")
     private void disown(VmoLife child) {
         children.remove(child);
         if (children.isEmpty()) {
@@ -59,6 +68,8 @@ abstract sealed class VmoLife extends KObjectBase implements AutoCloseable permi
         }
     }
 
+    @GuardedBy("lock()")
+    @SuppressWarnings("GuardedBy") // the lock of an heir is this one's
     private void moveTo(@Nullable VmObject heir) {
         parent = heir;
         if (heir != null) {
@@ -67,12 +78,14 @@ abstract sealed class VmoLife extends KObjectBase implements AutoCloseable permi
     }
 
     /// How many direct children there are, of every type.
+    @GuardedBy("lock()")
     final int childCount() {
         return children.size();
     }
 
     /// The koid of the object it was made from, or of that one's parent when it is gone; 0 for a
     /// root.
+    @GuardedBy("lock()")
     final long parentKoid() {
         return parent == null ? 0 : parent.koid();
     }
@@ -115,24 +128,28 @@ abstract sealed class VmoLife extends KObjectBase implements AutoCloseable permi
     }
 
     /// A mapping or a pin holds the object from now on; with the lock held.
+    @SuppressWarnings("GuardedBy") // callers have the lock under another name
     final void addUse() {
         requireHeld();
         uses++;
     }
 
     /// A mapping or a pin holds the object no longer; with the lock held.
+    @SuppressWarnings("GuardedBy") // callers have the lock under another name
     final void removeUse() {
         uses--;
         destroyIfUnused();
     }
 
     /// Whether the contents can no longer be reached through this object.
+    @SuppressWarnings("GuardedBy") // callers have the lock under another name
     final boolean isDestroyed() {
         return destroyed;
     }
 
     /// Refuses what comes after the end of the object: a page taken now would never be freed. Who
     /// loses the race with the last close is told what a closed handle would tell (clause O-5).
+    @SuppressWarnings("GuardedBy") // callers have the lock under another name
     final void requireHeld() {
         if (destroyed) {
             throw ZxException.of(
@@ -148,6 +165,8 @@ abstract sealed class VmoLife extends KObjectBase implements AutoCloseable permi
     abstract void release();
 
     /// Ends the object when nothing holds it; its children go to its parent (clause O-234).
+    @GuardedBy("lock()")
+    @SuppressWarnings("GuardedBy") // the lock of relatives is this one's
     private void destroyIfUnused() {
         if (destroyed || held || uses != 0 || handleCount() != 0) {
             return;

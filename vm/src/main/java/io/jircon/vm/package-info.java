@@ -34,13 +34,24 @@
 ///    pages: pages, and the list of mappings that show them. An object that gives its pages to one
 ///    with a pager is locked before that one.
 /// 3. the page table's lock, inside the HAL.
-/// 4. the frame allocator's lock, inside the HAL.
+/// 4. the locks of the processors' TLBs, inside the HAL: a table that drops or weakens an entry has
+///    every processor forget it before it gives its own lock back.
+/// 5. the frame allocator's lock, inside the HAL.
+///
+/// [AddrSpace][io.jircon.vm.AddrSpace] has a lock of its own around whole operations, which comes
+/// before the first, and the one that guards an object's signals and handle count comes after the
+/// second and before no other. A thread that holds one of these takes none above it.
 ///
 /// What a mapping is (range, offset, permissions, alive or not) is written with locks 1 and 2 and
 /// may be read with either. A page-table entry is made only with lock 2 held and after checking
 /// that the mapping is alive: so a fault needs lock 1 only to find its mapping, an object that
 /// takes a page back needs lock 2 only, and after unmap returns no entry can appear. Faults in
 /// different families of objects meet nowhere but in the page table.
+///
+/// Fields say by `@GuardedBy` which lock is theirs, and Error Prone holds the code to it. It knows
+/// neither lock 1, a `StampedLock`, nor that all the objects of a family have one lock: there a
+/// comment says it, an assertion looks on, and `LockUseTest` tries every operation while another
+/// thread has the lock.
 ///
 /// Nothing calls back into user code with a lock held, and nobody waits for a
 /// [Pager][io.jircon.vm.Pager] with one: an operation that needs a page asks for it, gives its

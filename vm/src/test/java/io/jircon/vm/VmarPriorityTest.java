@@ -336,9 +336,18 @@ class VmarPriorityTest {
     @Tag("V-275")
     void theCheckerCountsAgain() {
         VmAspace aspace = region.aspace();
-        aspace.addPriority(HIGH);
+        locked(aspace, () -> aspace.addPriority(HIGH));
         assertThrows(AssertionError.class, vm.root::checkInvariants);
-        aspace.removePriority(HIGH);
+        locked(aspace, () -> aspace.removePriority(HIGH));
         vm.root.checkInvariants();
+    }
+
+    private static void locked(VmAspace aspace, Runnable change) {
+        long stamp = aspace.lock.writeLock();
+        try {
+            change.run();
+        } finally {
+            aspace.lock.unlockWrite(stamp);
+        }
     }
 }
