@@ -23,13 +23,13 @@ final class EditPlan {
         this.frames = frames;
     }
 
-    /// Forgets the edits, and a capacity that only a rare operation needed.
+    /// Forgets the edits, and a capacity that the last operation did not need.
     void clear() {
-        size = 0;
-        weakens = false;
-        if (pages.length > KEPT_CAPACITY) {
+        if (pages.length > KEPT_CAPACITY && size < pages.length / 4) {
             resize(KEPT_CAPACITY);
         }
+        size = 0;
+        weakens = false;
     }
 
     int size() {

@@ -71,8 +71,8 @@ final class EditPlanner {
         for (long done = 0; done < count; ) {
             long at = page + done;
             long here = ShadowEntry.advance(wanted, done);
-            long old = runs.get(at);
             long length = runs.runLength(at, count - done);
+            long old = runs.runStart();
             if (old == ShadowEntry.NONE) {
                 plan.add(at, length, old, here);
             } else {
@@ -136,7 +136,7 @@ final class EditPlanner {
         long end = endPage(vaddr, sizeBytes);
         for (long page = bounds.pageOf(vaddr); page < end; ) {
             long count = runs.runLength(page, end - page);
-            plan.add(page, count, runs.get(page), ShadowEntry.NONE);
+            plan.add(page, count, runs.runStart(), ShadowEntry.NONE);
             page += count;
         }
     }
@@ -149,7 +149,7 @@ final class EditPlanner {
         long end = endPage(vaddr, sizeBytes);
         for (long page = bounds.pageOf(vaddr); page < end; ) {
             long count = runs.runLength(page, end - page);
-            long old = runs.get(page);
+            long old = runs.runStart();
             if (old != ShadowEntry.NONE) {
                 int bits = (ShadowEntry.flagBits(old) & keep) | add;
                 long wanted = ShadowEntry.withFlagBits(old, bits);
@@ -166,7 +166,7 @@ final class EditPlanner {
         long end = endPage(vaddr, sizeBytes);
         for (long page = bounds.pageOf(vaddr); page < end; ) {
             long count = runs.runLength(page, end - page);
-            long entry = runs.get(page);
+            long entry = runs.runStart();
             if (entry != ShadowEntry.NONE) {
                 plan.add(page, count, entry, entry);
             }

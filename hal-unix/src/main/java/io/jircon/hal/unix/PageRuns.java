@@ -86,6 +86,15 @@ final class PageRuns {
     /// empty, so that a page that comes and goes makes no garbage.
     private long emptied = NO_PAGE;
 
+    /// The node of single pages that the writer was at last, and its number among such nodes:
+    /// scattered pages come one after the other. Cleared when a node goes.
+    private @Nullable Node near;
+
+    private long nearNumber = NO_PAGE;
+
+    /// The entry of the page that [#runLength] was asked for last.
+    private long asked;
+
     /// Makes a function that is NONE everywhere.
     ///
     /// @param pageCount how many pages, more than 0
@@ -114,21 +123,19 @@ final class PageRuns {
     }
 
     /// How far the run of a page goes on: pages without an entry, or pages whose entries continue
-    /// each other. A run may go on after the answer; it never ends before.
+    /// each other. A run may go on after the answer; it never ends before. For the writer only.
     ///
     /// @param page below the page count
     /// @param limit the most to answer, at least 1; page + limit does not pass the page count
     /// @return 1 to limit
     long runLength(long page, long limit) {
-        Node node = root;
+        Node node = nodeOf(page);
         int slot = node.slotOf(page);
-        for (Node child = node.child(slot); child != null; child = node.child(slot)) {
-            node = child;
-            slot = node.slotOf(page);
-        }
         long slotPages = 1L << node.shift;
         long run = node.runs[slot];
-        long length = slotPages - (page & (slotPages - 1));
+        long skipped = page & (slotPages - 1);
+        asked = ShadowEntry.advance(run, skipped);
+        long length = slotPages - skipped;
         for (int next = slot + 1; length < limit && next < node.runs.length; next++) {
             run = ShadowEntry.advance(run, slotPages);
             if (node.runs[next] != run || node.child(next) != null) {
@@ -139,6 +146,31 @@ final class PageRuns {
         return Math.min(limit, length);
     }
 
+    /// The entry of the page that [#runLength] was asked for last.
+    ///
+    /// @return the entry, or NONE
+    long runStart() {
+        return asked;
+    }
+
+    /// The node whose slot holds a page's run.
+    private Node nodeOf(long page) {
+        Node node = near;
+        if (node != null && page >>> NODE_SHIFT == nearNumber) {
+            return node;
+        }
+        node = root;
+        for (Node child = node.child(node.slotOf(page)); child != null; ) {
+            node = child;
+            child = node.child(node.slotOf(page));
+        }
+        if (node.below == null) {
+            near = node;
+            nearNumber = page >>> NODE_SHIFT;
+        }
+        return node;
+    }
+
     /// Stores a run.
     ///
     /// @param page the first page
@@ -146,6 +178,16 @@ final class PageRuns {
     /// @param entry the first page's entry, or NONE for all
     void set(long page, long count, long entry) {
         assert page >= 0 && count > 0 && count <= pageCount - page : page + "+" + count;
+        Node node = nodeOf(page);
+        boolean inNode = (page ^ (page + count - 1)) >>> NODE_SHIFT == 0;
+        if (node.below == null && inNode) {
+            set(node, page, count, entry);
+            if (node.used == 0) {
+                keepEmptied(page);
+            }
+            return;
+        }
+        near = null;
         set(root, page, count, entry);
     }
 
@@ -187,6 +229,8 @@ final class PageRuns {
         long before = emptied;
         emptied = page;
         if (before != NO_PAGE && before >>> NODE_SHIFT != page >>> NODE_SHIFT) {
+            near = null;
+            near = null;
             prune(root, before);
         }
     }

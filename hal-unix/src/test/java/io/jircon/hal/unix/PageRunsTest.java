@@ -62,6 +62,7 @@ class PageRunsTest {
         int steps = 0;
         for (int page = 0; page < model.length; steps++) {
             int length = (int) runs.runLength(page, model.length - page);
+            assertEquals(model[page], runs.runStart(), "first of a run");
             for (int i = 1; i < length; i++) {
                 assertEquals(ShadowEntry.advance(model[page], i), model[page + i], "in a run");
             }
