@@ -77,6 +77,15 @@ record TableBounds(long first, long last) {
         checkFrames(paddr, size.bytes());
     }
 
+    /// Checks an address and the frame that its page is to show from now on.
+    ///
+    /// @throws PagingException NOT_ALIGNED, then OUT_OF_RANGE
+    void checkNewFrame(long vaddr, long paddr) {
+        checkAligned("paddr", paddr, PageSize.SIZE_4K);
+        checkAddress(vaddr);
+        checkFrames(paddr, PageSize.BASE_BYTES);
+    }
+
     /// Checks scattered frames to be entered in a row.
     ///
     /// @param paddrs the frames; elements `from` to `from + count` are looked at

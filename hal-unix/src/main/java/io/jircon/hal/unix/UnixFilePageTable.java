@@ -101,9 +101,7 @@ final class UnixFilePageTable implements PageTableTrait {
     public PageSize remap(long vaddr, long paddr, MmuFlags flags) {
         synchronized (lock) {
             UnixFileTree open = open();
-            TableBounds.checkAligned("paddr", paddr, PageSize.SIZE_4K);
-            bounds.checkAddress(vaddr);
-            TableBounds.checkFrames(paddr, PageSize.BASE_BYTES);
+            bounds.checkNewFrame(vaddr, paddr);
             checkFlags(flags);
             PageSize size = UnixFileTree.size(leaf(open, vaddr));
             TableBounds.checkAligned("paddr", paddr, size);

@@ -158,9 +158,7 @@ public final class UnixMmapPageTable implements PageTableTrait {
         lock.lock();
         try {
             checkOpen();
-            TableBounds.checkAligned("paddr", paddr, PageSize.SIZE_4K);
-            bounds.checkAddress(vaddr);
-            TableBounds.checkFrames(paddr, PageSize.BASE_BYTES);
+            bounds.checkNewFrame(vaddr, paddr);
             checkFlags(flags);
             replace(vaddr, ShadowEntry.of(paddr, flags), shadow.entryAt(vaddr));
             return PageSize.SIZE_4K;
