@@ -85,7 +85,13 @@ final class NestedMachine extends SimulatedMachine {
             long last,
             MmuFlags refused) {
         return new NestedPageTable(
-                format, memory(), frames(), invalidator, tag, first, last, refused);
+                format,
+                memory(),
+                frames(),
+                invalidator,
+                tag,
+                AddressLimits.between(first, last),
+                refused);
     }
 
     @Override

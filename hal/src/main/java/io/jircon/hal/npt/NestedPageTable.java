@@ -36,8 +36,7 @@ import org.jspecify.annotations.Nullable;
 /// flush that waits for it.
 public final class NestedPageTable implements PageTableTrait {
     private final PagingFormat format;
-    private final long firstAddress;
-    private final long lastAddress;
+    private final AddressLimits limits;
     private final int tag;
     private final TableStore store;
     private final PageTableCursor cursor;
@@ -46,7 +45,8 @@ public final class NestedPageTable implements PageTableTrait {
 
     private volatile boolean closed;
 
-    /// Makes an empty table over the format's whole range of addresses.
+    /// Makes an empty table over the format's whole range of addresses. What lies between the two
+    /// halves of a sign-extended format is OUT_OF_RANGE, as what lies outside of another's range.
     ///
     /// @param format the format
     /// @param memory the machine's memory
@@ -60,15 +60,7 @@ public final class NestedPageTable implements PageTableTrait {
             FrameAllocator frames,
             TlbInvalidator invalidator,
             int tag) {
-        this(
-                format,
-                memory,
-                frames,
-                invalidator,
-                tag,
-                format.lowestAddress(),
-                format.isSignExtended() ? -1L : format.lowestAddress() + size(format) - 1,
-                MmuFlags.NONE);
+        this(format, memory, frames, invalidator, tag, AddressLimits.of(format), MmuFlags.NONE);
     }
 
     /// Makes an empty table over a part of the format's addresses.
@@ -78,8 +70,7 @@ public final class NestedPageTable implements PageTableTrait {
     /// @param frames where the tables' frames come from
     /// @param invalidator the machine's TLBs
     /// @param tag what the TLBs keep this table's translations under
-    /// @param firstAddress the lowest address that can be mapped, page aligned
-    /// @param lastAddress the highest address that can be mapped, the last byte of a page
+    /// @param limits the addresses that can be mapped
     /// @param refused flags that the table does not support although the format does
     /// @throws PagingException NO_MEMORY when there is no frame for the root
     NestedPageTable(
@@ -88,20 +79,14 @@ public final class NestedPageTable implements PageTableTrait {
             FrameAllocator frames,
             TlbInvalidator invalidator,
             int tag,
-            long firstAddress,
-            long lastAddress,
+            AddressLimits limits,
             MmuFlags refused) {
         this.format = Objects.requireNonNull(format, "format");
-        this.firstAddress = firstAddress;
-        this.lastAddress = lastAddress;
+        this.limits = limits;
         this.tag = tag;
         store = new TableStore(format, memory, frames, new FlushList(invalidator, tag));
-        cursor = new PageTableCursor(store, firstAddress, lastAddress, refused);
+        cursor = new PageTableCursor(store, limits, refused);
         walker = new HardwareWalker(format, memory, store.root);
-    }
-
-    private static long size(PagingFormat format) {
-        return 1L << format.addressBits();
     }
 
     /// The format of the table.
@@ -213,12 +198,12 @@ public final class NestedPageTable implements PageTableTrait {
 
     @Override
     public long firstAddress() {
-        return firstAddress;
+        return limits.first();
     }
 
     @Override
     public long lastAddress() {
-        return lastAddress;
+        return limits.last();
     }
 
     @Override
@@ -317,7 +302,7 @@ public final class NestedPageTable implements PageTableTrait {
     /// the answer means nothing.
     private long lookUp(long vaddr) {
         requireOpen();
-        if (!isInRange(vaddr)) {
+        if (!limits.contains(vaddr)) {
             return NO_TRANSLATION;
         }
         NestedPageTable lender = store.loans.lenderOf(vaddr);
@@ -571,10 +556,6 @@ public final class NestedPageTable implements PageTableTrait {
     @Override
     public String toString() {
         return format + " root=0x" + Long.toHexString(store.root) + " tag=" + tag;
-    }
-
-    private boolean isInRange(long vaddr) {
-        return Long.compareUnsigned(vaddr - firstAddress, lastAddress - firstAddress) <= 0;
     }
 
     private long lockForChange() {

@@ -34,8 +34,7 @@ public final class PageTableCursor implements AutoCloseable {
     private final RangeEditor editor;
     private final RangeJoiner joiner;
     private final StateHarvester harvester;
-    private final long firstAddress;
-    private final long lastAddress;
+    private final AddressLimits limits;
     private final MmuFlags refused;
 
     /// Ends the batch and the loan; does nothing for the cursor inside a table.
@@ -48,11 +47,10 @@ public final class PageTableCursor implements AutoCloseable {
     private long foundRaw;
     private int foundHeight;
 
-    PageTableCursor(TableStore store, long firstAddress, long lastAddress, MmuFlags refused) {
+    PageTableCursor(TableStore store, AddressLimits limits, MmuFlags refused) {
         this.store = store;
         this.format = store.format;
-        this.firstAddress = firstAddress;
-        this.lastAddress = lastAddress;
+        this.limits = limits;
         this.refused = refused;
         mapper = new RangeMapper(store);
         editor = new RangeEditor(store);
@@ -65,8 +63,7 @@ public final class PageTableCursor implements AutoCloseable {
     PageTableCursor(PageTableCursor inside, Runnable onClose) {
         store = inside.store;
         format = inside.format;
-        firstAddress = inside.firstAddress;
-        lastAddress = inside.lastAddress;
+        limits = inside.limits;
         refused = inside.refused;
         mapper = inside.mapper;
         editor = inside.editor;
@@ -184,7 +181,7 @@ public final class PageTableCursor implements AutoCloseable {
     public PageMapping query(long vaddr) {
 
         requireUsable();
-        if (isInRange(vaddr)) {
+        if (limits.contains(vaddr)) {
             NestedPageTable lender = store.loans.lenderOf(vaddr);
             if (lender != null) {
                 return lender.queryLent(vaddr);
@@ -351,9 +348,7 @@ public final class PageTableCursor implements AutoCloseable {
 
     /// Whether another table allows the same addresses and flags.
     boolean hasLimitsOf(PageTableCursor other) {
-        return firstAddress == other.firstAddress
-                && lastAddress == other.lastAddress
-                && refused.equals(other.refused);
+        return limits.equals(other.limits) && refused.equals(other.refused);
     }
 
     /// As [NestedPageTable#borrowRootEntries], both tables being locked.
@@ -409,10 +404,6 @@ public final class PageTableCursor implements AutoCloseable {
         return table + (long) format.index(height, vaddr) * Long.BYTES;
     }
 
-    private boolean isInRange(long vaddr) {
-        return Long.compareUnsigned(vaddr - firstAddress, lastAddress - firstAddress) <= 0;
-    }
-
     static void requireAligned(String name, long value, PageSize size) {
         if (!size.isAligned(value)) {
             throw PagingException.notAligned(name, value, size);
@@ -420,20 +411,11 @@ public final class PageTableCursor implements AutoCloseable {
     }
 
     void requireRange(long vaddr, long sizeBytes) {
-        boolean inside =
-                sizeBytes == 0
-                        || (isInRange(vaddr)
-                                && Long.compareUnsigned(sizeBytes - 1, lastAddress - vaddr) <= 0);
-        if (!inside) {
+        if (sizeBytes != 0 && !limits.contains(vaddr, sizeBytes)) {
             throw PagingException.outOfRange(
                     "vaddr",
                     vaddr,
-                    "with size=0x"
-                            + Long.toHexString(sizeBytes)
-                            + " leaves 0x"
-                            + Long.toHexString(firstAddress)
-                            + "..0x"
-                            + Long.toHexString(lastAddress));
+                    "with size=0x" + Long.toHexString(sizeBytes) + " leaves " + limits);
         }
     }
 

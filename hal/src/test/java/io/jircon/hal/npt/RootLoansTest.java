@@ -431,8 +431,8 @@ class RootLoansTest {
                 () -> borrower.borrowRootEntries(lender, slot, 1));
         long last = lender.lastAddress() + 1 - PAGE;
         requireRefused(
-                "OUT_OF_RANGE: vaddr=0x%x with size=0x2000 leaves 0x%x..0x%x"
-                        .formatted(last, lender.firstAddress(), lender.lastAddress()),
+                "OUT_OF_RANGE: vaddr=0x%x with size=0x2000 leaves %s"
+                        .formatted(last, AddressLimits.of(format)),
                 () -> borrower.borrowRootEntries(lender, last, 2 * PAGE));
         borrower.borrowRootEntries(lender, last, PAGE);
         borrower.close();
@@ -460,8 +460,7 @@ class RootLoansTest {
                                 bench.frames,
                                 tlbs,
                                 5,
-                                PAGE,
-                                borrower.lastAddress(),
+                                AddressLimits.between(PAGE, borrower.lastAddress()),
                                 MmuFlags.NONE)) {
             var memory = new PhysicalMemory(arena.allocate(16 * PAGE, PAGE), 0x1000_0000);
             var elsewhere =
