@@ -236,6 +236,9 @@ class VmarProtectTest {
         mapAt(region, 0, R, vmo, 0, 4);
         region.protect(RW, base, 4 * PAGE - 1);
         assertEquals("rw- rw- rw- rw- ", permissions(0, 4));
+        MappingNode mapping = (MappingNode) vm.root.findMapping(base);
+        assertEquals(MmuFlags.RW, mapping.permissionsAt(base + 4 * PAGE - 1));
+        assertEquals(1, mapping.permissions().count());
     }
 
     @Test
