@@ -20,8 +20,8 @@ import org.jspecify.annotations.Nullable;
 /// the pager answers too, with BAD_STATE when there is none any more, and with CANCELED when the
 /// thread is interrupted; bytes before that point were moved then (clause O-43).
 ///
-/// Offsets and sizes are bytes, unsigned. Every method is safe for use by many threads; the lock
-/// ([#lock()]) is the family's, the second in the lock order.
+/// Offsets and sizes are bytes, unsigned. Every method is safe for use by many threads; the lock is
+/// the family's, the second in the lock order.
 public abstract sealed class VmObject extends VmoLife permits PagedVmo, PhysicalVmo {
     /// The largest size an object can have (clause O-10).
     public static final long MAX_SIZE_BYTES = -1L & -(16 * VmoMath.PAGE);
