@@ -50,8 +50,8 @@
 ///
 /// Fields say by `@GuardedBy` which lock is theirs, and Error Prone holds the code to it. It knows
 /// neither lock 1, a `StampedLock`, nor that all the objects of a family have one lock: there a
-/// comment says it, an assertion looks on, and `LockUseTest` tries every operation while another
-/// thread has the lock.
+/// comment says it, an assertion looks on, and `LockUseTest` tries the operations of regions and
+/// objects while another thread has the lock.
 ///
 /// Nothing calls back into user code with a lock held, and nobody waits for a
 /// [Pager][io.jircon.vm.Pager] with one: an operation that needs a page asks for it, gives its

@@ -452,6 +452,7 @@ class VmarPagerTest {
         var reader = read(file, 3, 1);
         assertEquals("READ 3+1", scene.request());
         scene.pager.detachVmo(file);
+        assertEquals("00000", vm.entries(at, 5));
         assertEquals(ZxStatus.BAD_STATE, reader.refusal());
         assertEquals("COMPLETE 0+0", scene.request());
         assertEquals("9", text(file, 1, 1));

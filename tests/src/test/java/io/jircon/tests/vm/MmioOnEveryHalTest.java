@@ -303,6 +303,7 @@ class MmioOnEveryHalTest {
                 (machine, space) -> {
                     space.addMmio(range(space, 4 * PAGE + 8, 2 * PAGE), device);
                     space.mapAlloc(space.base(), PAGE, MmuFlags.RW, ON_FAULT);
+                    space.mapAlloc(page(space, 9), PAGE, MmuFlags.RW, ON_FAULT);
                     List<MapEntry> before = space.root().maps();
                     for (long[] taken :
                             new long[][] {
@@ -311,6 +312,7 @@ class MmioOnEveryHalTest {
                                 {4 * PAGE, 9},
                                 {5 * PAGE, 8},
                                 {6 * PAGE + 7, 1},
+                                {8 * PAGE + 8, 2 * PAGE},
                                 {0, 16 * PAGE},
                                 {3 * PAGE, 4 * PAGE}
                             }) {
