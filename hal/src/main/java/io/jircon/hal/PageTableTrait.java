@@ -173,7 +173,8 @@ public interface PageTableTrait extends AutoCloseable {
     void forEachLeaf(long vaddr, long sizeBytes, LeafVisitor visitor);
 
     /// Walks as the machine's MMU does: no lock, entries read from memory one by one, accessed and
-    /// dirty flags set where the format does so. Makes no garbage.
+    /// dirty flags set where the format does so. Makes no garbage. A closed table answers
+    /// NOT_PRESENT: a processor may still be walking it when it is closed.
     ///
     /// @param vaddr the address
     /// @param access what for

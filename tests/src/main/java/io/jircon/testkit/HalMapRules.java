@@ -5,12 +5,15 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.jircon.hal.AccessKind;
 import io.jircon.hal.AddressSpaceKind;
+import io.jircon.hal.FaultCause;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageMapping;
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PageTableTrait;
 import io.jircon.hal.PagingError;
+import io.jircon.hal.WalkResult;
 import java.util.Map;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -390,7 +393,8 @@ abstract class HalMapRules extends HalFixture {
     }
 
     /// If it fails: every method but close and the constant getters answers BAD_STATE once closed,
-    /// before it looks at its arguments.
+    /// before it looks at its arguments; only the machine's walk finds nothing, for a processor may
+    /// be on its way.
     @Test
     void required_closedTableIsBadState() {
         PageTableTrait closed = newTable(AddressSpaceKind.USER);
@@ -410,6 +414,9 @@ abstract class HalMapRules extends HalFixture {
         assertRefused(bad, () -> closed.writeProtectRange(at + 1, PAGE));
         assertRefused(bad, () -> closed.forEachLeaf(at, PAGE, (v, p, s, f) -> {}));
         assertRefused(bad, () -> mmu.activate(closed));
+        var walk = new WalkResult();
+        assertFalse(closed.hardwareWalk(at, AccessKind.READ, walk), "a walk of a closed table");
+        assertEquals(FaultCause.NOT_PRESENT, walk.cause);
     }
 
     /// If it fails: a table's frames are the root and what hangs below it, taken from the machine's

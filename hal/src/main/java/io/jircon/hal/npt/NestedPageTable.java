@@ -1,6 +1,7 @@
 package io.jircon.hal.npt;
 
 import io.jircon.hal.AccessKind;
+import io.jircon.hal.FaultCause;
 import io.jircon.hal.FrameAllocator;
 import io.jircon.hal.HugePages;
 import io.jircon.hal.MmuFlags;
@@ -470,7 +471,13 @@ public final class NestedPageTable implements PageTableTrait {
 
     @Override
     public boolean hardwareWalk(long vaddr, AccessKind access, WalkResult result) {
-        requireOpen();
+        if (closed) {
+            // The processor hears of the close only later, and may be behind the bytes it moved.
+            result.entriesRead = 0;
+            result.depth = 0;
+            result.cause = FaultCause.NOT_PRESENT;
+            return false;
+        }
         return walker.walk(vaddr, access, Privilege.SUPERVISOR, result, null);
     }
 

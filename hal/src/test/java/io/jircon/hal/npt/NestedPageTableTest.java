@@ -1,6 +1,7 @@
 package io.jircon.hal.npt;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -245,14 +246,15 @@ class NestedPageTableTest {
     }
 
     @Test
-    void aClosedTableAnswersBadState() {
+    void aClosedTableAnswersBadStateAndTheMachineFindsNothingInIt() {
+        map4K(0, 0);
         table.close();
         assertEquals(PagingError.BAD_STATE, error(() -> map4K(1, 0)));
         assertEquals(PagingError.BAD_STATE, error(() -> table.query(0)));
         assertEquals(PagingError.BAD_STATE, error(() -> table.translate(0)));
         assertEquals(PagingError.BAD_STATE, error(() -> table.unmapRange(1, 1)));
-        assertEquals(PagingError.BAD_STATE, error(() -> Bench.walks(table, 0, AccessKind.READ)));
         assertEquals(PagingError.BAD_STATE, error(() -> table.explain(0, AccessKind.READ)));
+        assertFalse(Bench.walks(table, 0, AccessKind.READ));
     }
 
     @Tag("A-74")
