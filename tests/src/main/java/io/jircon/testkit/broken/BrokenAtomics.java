@@ -1,5 +1,6 @@
 package io.jircon.testkit.broken;
 
+import com.google.common.util.concurrent.Uninterruptibles;
 import io.jircon.hal.AccessKind;
 import io.jircon.hal.AtomicAccess;
 import io.jircon.hal.PageMapping;
@@ -10,7 +11,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
@@ -26,14 +29,20 @@ final class BrokenAtomics {
     private final MemorySegment copy = Arena.ofAuto().allocate(PAGE, PAGE);
     private final PhysicalMemory aside = new PhysicalMemory(copy, 0);
     private final Map<Long, PageMapping> kept = new ConcurrentHashMap<>();
+    private final AtomicReference<@Nullable LateAct> late = new AtomicReference<>();
     private final AtomicInteger changes = new AtomicInteger();
 
     BrokenAtomics(BrokenHal hal) {
         this.hal = hal;
     }
 
+    /// Carries a late act out when its page went with the last change and another came with this.
     void changed() {
-        changes.incrementAndGet();
+        int now = changes.incrementAndGet();
+        LateAct act = late.get();
+        if (act != null && now >= act.when && late.compareAndSet(act, null)) {
+            act.carryOut();
+        }
     }
 
     void forget() {
@@ -82,16 +91,41 @@ final class BrokenAtomics {
                 }
             }
             case ATOMIC_ACTS_LATE -> {
-                int seen = changes.get();
-                for (int i = 0; seen > 3 && i < PATIENCE && changes.get() == seen; i++) {
+                var act = new LateAct(paddr, access);
+                late.set(act);
+                for (int i = 0; act.when > 5 && i < PATIENCE && late.get() == act; i++) {
                     Thread.onSpinWait();
                 }
-                LockSupport.parkNanos(1);
-                hal.memory().atomic(paddr, access);
+                if (late.compareAndSet(act, null)) {
+                    act.carryOut();
+                }
+                act.await();
             }
             default -> hal.memory().atomic(paddr, access);
         }
         return true;
+    }
+
+    /// An act that waits until the second change from now: the first may take its page away.
+    private final class LateAct {
+        final int when = changes.get() + 2;
+        private final long paddr;
+        private final AtomicAccess access;
+        private final CountDownLatch done = new CountDownLatch(1);
+
+        LateAct(long paddr, AtomicAccess access) {
+            this.paddr = paddr;
+            this.access = access;
+        }
+
+        void carryOut() {
+            hal.memory().atomic(paddr, access);
+            done.countDown();
+        }
+
+        void await() {
+            Uninterruptibles.awaitUninterruptibly(done);
+        }
     }
 
     private void inSteps(long paddr, AtomicAccess access) {
