@@ -169,28 +169,29 @@ final class PagedVmo extends VmObject {
 
     @Override
     public void read(long offset, MemorySegment target) {
-        long len = target.byteSize();
-        requireNoWrap("O-38", offset, len);
-        try (var wait = new PageWait()) {
-            long done = 0;
-            do {
-                lock().lock();
-                try {
-                    requireHeld();
-                    requireAccessible("O-38", offset + done, len - done);
-                    long ready = readyBytes(wait, PageAccess.READ, offset + done, len - done);
-                    store.read(windowOffset + offset + done, target, done, ready);
-                    done += ready;
-                } finally {
-                    lock().unlock();
-                }
-            } while (wait.await());
-        }
+        move(
+                PageAccess.READ,
+                offset,
+                target.byteSize(),
+                (at, done, len) -> store.read(at, target, done, len));
     }
 
     @Override
     public void write(long offset, MemorySegment source) {
-        long len = source.byteSize();
+        move(
+                PageAccess.WRITE,
+                offset,
+                source.byteSize(),
+                (at, done, len) -> store.write(at, source, done, len));
+    }
+
+    /// Moves bytes between the store and a buffer of the caller's.
+    private interface Mover {
+        void move(long storeOffset, long bufferOffset, long len);
+    }
+
+    /// Moves bytes in as many parts as there are waits for a pager, with no lock held in between.
+    private void move(PageAccess access, long offset, long len, Mover mover) {
         requireNoWrap("O-38", offset, len);
         try (var wait = new PageWait()) {
             long done = 0;
@@ -199,9 +200,9 @@ final class PagedVmo extends VmObject {
                 try {
                     requireHeld();
                     requireAccessible("O-38", offset + done, len - done);
-                    long ready = readyBytes(wait, PageAccess.WRITE, offset + done, len - done);
+                    long ready = readyBytes(wait, access, offset + done, len - done);
                     if (ready != 0) {
-                        store.write(windowOffset + offset + done, source, done, ready);
+                        mover.move(windowOffset + offset + done, done, ready);
                     }
                     done += ready;
                 } catch (PagingException e) {

@@ -2,6 +2,7 @@ package io.jircon.vm;
 
 import static io.jircon.hal.AccessWidth.DWORD;
 import static io.jircon.hal.AccessWidth.QWORD;
+import static io.jircon.vm.VmarFixture.refuses;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -31,7 +32,6 @@ import java.util.concurrent.Future;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.function.Executable;
 
 class UserMemoryTest {
     private static final long PAGE = VmarFixture.PAGE;
@@ -81,10 +81,10 @@ class UserMemoryTest {
         byte[] code = new byte[4];
         memory.fetch(text, MemorySegment.ofArray(code));
         assertArrayEquals(new byte[] {1, 2, 3, 4}, code);
-        refused(ZxStatus.ACCESS_DENIED, () -> memory.fetch(data, MemorySegment.ofArray(code)));
-        refused(ZxStatus.ACCESS_DENIED, () -> memory.writeByte(text, (byte) 0));
+        refuses(ZxStatus.ACCESS_DENIED, () -> memory.fetch(data, MemorySegment.ofArray(code)));
+        refuses(ZxStatus.ACCESS_DENIED, () -> memory.writeByte(text, (byte) 0));
         assertEquals(text, memory.refusedAt());
-        refused(ZxStatus.NOT_FOUND, () -> memory.readByte(0x1000_0000L));
+        refuses(ZxStatus.NOT_FOUND, () -> memory.readByte(0x1000_0000L));
     }
 
     @Test
@@ -143,7 +143,7 @@ class UserMemoryTest {
         VmAddressRegion other = VmAddressRegion.newRoot(vm.machine);
         try (var there = new UserMemory(other, vm.hal.newMmu())) {
             other.destroyAddressSpace();
-            refused(ZxStatus.BAD_STATE, () -> there.readByte(0x20_0000L));
+            refuses(ZxStatus.BAD_STATE, () -> there.readByte(0x20_0000L));
         }
     }
 
@@ -153,8 +153,8 @@ class UserMemoryTest {
         long at = vm.root.map(VmarFixture.RW, 0, vm.vmo(1), 0, PAGE);
         var there = new UserMemory(vm.root, vm.hal.newMmu());
         there.close();
-        refused(ZxStatus.BAD_STATE, () -> there.readByte(at));
-        refused(ZxStatus.BAD_STATE, () -> there.loadAcquire(at, AccessWidth.DWORD));
+        refuses(ZxStatus.BAD_STATE, () -> there.readByte(at));
+        refuses(ZxStatus.BAD_STATE, () -> there.loadAcquire(at, AccessWidth.DWORD));
         assertEquals(at, there.refusedAt());
     }
 
@@ -260,7 +260,7 @@ class UserMemoryTest {
         long at = vm.root.map(VmarFixture.RW, 0, vm.vmo(1), 0, PAGE);
         for (long off : new long[] {1, 2, 4, 7, PAGE - 4, PAGE + 4}) {
             ZxException e =
-                    refused(ZxStatus.INVALID_ARGS, () -> memory.loadAcquire(at + off, QWORD));
+                    refuses(ZxStatus.INVALID_ARGS, () -> memory.loadAcquire(at + off, QWORD));
             assertEquals(
                     "INVALID_ARGS (-10, A-156): atomic READ of vaddr=0x"
                             + Long.toHexString(at + off)
@@ -268,11 +268,11 @@ class UserMemoryTest {
                     e.getMessage());
             assertEquals(at + off, memory.refusedAt());
         }
-        refused(ZxStatus.INVALID_ARGS, () -> memory.storeRelease(at + 2, DWORD, 1));
-        refused(
+        refuses(ZxStatus.INVALID_ARGS, () -> memory.storeRelease(at + 2, DWORD, 1));
+        refuses(
                 ZxStatus.INVALID_ARGS,
                 () -> memory.getAndUpdate(at + 1, DWORD, AtomicUpdate.ADD, 1));
-        refused(ZxStatus.INVALID_ARGS, () -> memory.compareAndExchange(-7, QWORD, 0, 1));
+        refuses(ZxStatus.INVALID_ARGS, () -> memory.compareAndExchange(-7, QWORD, 0, 1));
         assertEquals(0, memory.faultsResolved());
         assertThrows(
                 IllegalArgumentException.class, () -> memory.loadAcquire(at, AccessWidth.WORD));
@@ -286,11 +286,11 @@ class UserMemoryTest {
         VmObject vmo = vm.vmo(1);
         long at = vm.root.map(VmarFixture.R, 0, vmo, 0, 3 * PAGE);
         assertEquals(0, memory.loadAcquire(at, QWORD));
-        refused(ZxStatus.ACCESS_DENIED, () -> memory.storeRelease(at + 8, QWORD, 1));
+        refuses(ZxStatus.ACCESS_DENIED, () -> memory.storeRelease(at + 8, QWORD, 1));
         assertEquals(at + 8, memory.refusedAt());
-        refused(ZxStatus.ACCESS_DENIED, () -> memory.compareAndExchange(at, QWORD, 1, 1));
-        refused(ZxStatus.OUT_OF_RANGE, () -> memory.loadAcquire(at + PAGE, QWORD));
-        refused(ZxStatus.NOT_FOUND, () -> memory.loadAcquire(at + 3 * PAGE, QWORD));
+        refuses(ZxStatus.ACCESS_DENIED, () -> memory.compareAndExchange(at, QWORD, 1, 1));
+        refuses(ZxStatus.OUT_OF_RANGE, () -> memory.loadAcquire(at + PAGE, QWORD));
+        refuses(ZxStatus.NOT_FOUND, () -> memory.loadAcquire(at + 3 * PAGE, QWORD));
         var add = new AtomicAccess().update(AtomicUpdate.ADD, DWORD, 1);
         assertEquals(ZxStatus.ACCESS_DENIED, memory.atomic(at, add));
         assertEquals(ZxStatus.ACCESS_DENIED, memory.status());
@@ -343,7 +343,7 @@ class UserMemoryTest {
         when(stubborn.faultAccess()).thenReturn(AccessKind.READ);
         when(stubborn.faultCause()).thenReturn(FaultCause.NOT_PRESENT);
         try (var there = new UserMemory(vm.root, stubborn)) {
-            refused(ZxStatus.UNAVAILABLE, () -> there.loadAcquire(at, QWORD));
+            refuses(ZxStatus.UNAVAILABLE, () -> there.loadAcquire(at, QWORD));
         }
         verify(stubborn, times(UserMemory.MAX_TRIES)).atomic(anyLong(), any());
     }
@@ -357,21 +357,15 @@ class UserMemoryTest {
         when(stubborn.faultAccess()).thenReturn(AccessKind.READ);
         when(stubborn.faultCause()).thenReturn(FaultCause.NOT_PRESENT);
         try (var there = new UserMemory(vm.root, stubborn)) {
-            refused(ZxStatus.UNAVAILABLE, () -> there.readByte(at));
+            refuses(ZxStatus.UNAVAILABLE, () -> there.readByte(at));
         }
         verify(stubborn, times(UserMemory.MAX_TRIES)).load(anyLong(), any(), anyLong(), anyLong());
     }
 
     @Test
     void rangeThatPassesTheEndOfTheSpaceMovesNothing() {
-        refused(ZxStatus.OUT_OF_RANGE, () -> memory.read(-4, 8));
-        refused(ZxStatus.OUT_OF_RANGE, () -> memory.write(-1, new byte[2]));
-        refused(ZxStatus.NOT_FOUND, () -> memory.read(-4, 4));
-    }
-
-    private static ZxException refused(ZxStatus status, Executable call) {
-        ZxException e = assertThrows(ZxException.class, call);
-        assertEquals(status, e.status(), e.getMessage());
-        return e;
+        refuses(ZxStatus.OUT_OF_RANGE, () -> memory.read(-4, 8));
+        refuses(ZxStatus.OUT_OF_RANGE, () -> memory.write(-1, new byte[2]));
+        refuses(ZxStatus.NOT_FOUND, () -> memory.read(-4, 4));
     }
 }

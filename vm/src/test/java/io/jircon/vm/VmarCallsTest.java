@@ -10,25 +10,20 @@ import static io.jircon.kobject.ZxStatus.OK;
 import static io.jircon.kobject.ZxStatus.OUT_OF_RANGE;
 import static io.jircon.kobject.ZxStatus.WRONG_TYPE;
 import static io.jircon.vm.VmarFixture.PAGE;
+import static io.jircon.vm.VmarFixture.refuses;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.jircon.hal.MmuFlags;
 import io.jircon.kobject.HandleTable;
 import io.jircon.kobject.Rights;
-import io.jircon.kobject.ZxException;
-import io.jircon.kobject.ZxStatus;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class VmarCallsTest {
+class VmarCallsTest extends VmarCallsFixture {
     private static final int R = VmarFlags.PERM_READ.bits();
     private static final int W = VmarFlags.PERM_WRITE.bits();
     private static final int RW = VmarFlags.READ_WRITE.bits();
@@ -36,33 +31,6 @@ class VmarCallsTest {
     private static final int RWX = VmarFlags.READ_WRITE_EXECUTE.bits();
     private static final int CAN_RWX = VmarFlags.CAN_MAP_RWX.bits();
     private static final int CAN_RWXS = VmarFixture.RWX_SPECIFIC.bits();
-    private static final int VMO_RIGHTS =
-            Rights.BASIC | Rights.READ | Rights.WRITE | Rights.MAP | Rights.PROPERTY;
-
-    private final VmarFixture vm = new VmarFixture();
-    private HandleTable handles;
-    private VmarCalls calls;
-    private int root;
-    private int vmo;
-
-    @BeforeEach
-    void setUp() {
-        handles = new HandleTable(vm.machine.kernel());
-        calls = new VmarCalls(handles);
-        root = handles.add(vm.root, VmarCalls.handleRights(vm.root));
-        vmo = handles.add(vm.vmo(4), VMO_RIGHTS);
-    }
-
-    @AfterEach
-    void tearDown() {
-        handles.closeAll();
-        vm.close();
-    }
-
-    private static void refuses(ZxStatus status, Executable call) {
-        ZxException e = assertThrows(ZxException.class, call);
-        assertEquals(status, e.status(), e.getMessage());
-    }
 
     private int region(int pages) {
         return calls.allocate(root, CAN_RWXS, 0, pages * PAGE).handle();

@@ -124,6 +124,13 @@ final class VmarFixture implements AutoCloseable {
                 permissions.with(SPECIFIC), page * PAGE, vmo, vmoPage * PAGE, pages * PAGE);
     }
 
+    /// Expects a refusal with a status.
+    static ZxException refuses(ZxStatus status, Executable call) {
+        ZxException e = assertThrows(ZxException.class, call);
+        assertEquals(status, e.status(), e.getMessage());
+        return e;
+    }
+
     /// Expects a refusal with a status and a clause.
     static ZxException refuses(ZxStatus status, String clause, Executable call) {
         ZxException e = assertThrows(ZxException.class, call);

@@ -6,9 +6,9 @@ import static io.jircon.kobject.ZxStatus.BAD_STATE;
 import static io.jircon.kobject.ZxStatus.INVALID_ARGS;
 import static io.jircon.kobject.ZxStatus.WRONG_TYPE;
 import static io.jircon.vm.VmarFixture.PAGE;
+import static io.jircon.vm.VmarFixture.refuses;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.jircon.hal.AccessKind;
@@ -19,8 +19,6 @@ import io.jircon.kobject.HandleTable;
 import io.jircon.kobject.Kernel;
 import io.jircon.kobject.ObjectType;
 import io.jircon.kobject.Rights;
-import io.jircon.kobject.ZxException;
-import io.jircon.kobject.ZxStatus;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicLong;
@@ -28,7 +26,6 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -62,11 +59,6 @@ class VmarMapClockTest {
         assertEquals(0, vm.machine.kernel().liveObjects(ObjectType.CLOCK));
         vm.close();
         assertEquals(0, vm.machine.kernel().liveObjects(ObjectType.VMO));
-    }
-
-    private static void refuses(ZxStatus status, String clause, Executable call) {
-        ZxException e = assertThrows(ZxException.class, call);
-        assertEquals(status + " " + clause, e.status() + " " + e.clause(), e.getMessage());
     }
 
     private long word(long vaddr) {

@@ -7,17 +7,15 @@ import static io.jircon.kobject.ZxStatus.INVALID_ARGS;
 import static io.jircon.kobject.ZxStatus.OUT_OF_RANGE;
 import static io.jircon.kobject.ZxStatus.WRONG_TYPE;
 import static io.jircon.vm.VmarFixture.PAGE;
+import static io.jircon.vm.VmarFixture.refuses;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.jircon.hal.MmuFlags;
 import io.jircon.kobject.HandleTable;
 import io.jircon.kobject.ObjectType;
 import io.jircon.kobject.Rights;
 import io.jircon.kobject.Signals;
-import io.jircon.kobject.ZxException;
-import io.jircon.kobject.ZxStatus;
 import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
@@ -25,7 +23,6 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.function.Executable;
 
 class VmarMapIobTest {
     private static final int R = VmarFlags.PERM_READ.bits();
@@ -58,11 +55,6 @@ class VmarMapIobTest {
         assertEquals(0, vm.machine.kernel().liveObjects(ObjectType.IOB));
         vm.close();
         assertEquals(0, vm.machine.kernel().liveObjects(ObjectType.VMO));
-    }
-
-    private static void refuses(ZxStatus status, String clause, Executable call) {
-        ZxException e = assertThrows(ZxException.class, call);
-        assertEquals(status + " " + clause, e.status() + " " + e.clause(), e.getMessage());
     }
 
     @Test

@@ -7,12 +7,10 @@ import static io.jircon.kobject.ZxStatus.INVALID_ARGS;
 import static io.jircon.kobject.ZxStatus.WRONG_TYPE;
 import static io.jircon.vm.VmarFixture.PAGE;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.jircon.kobject.HandleTable;
 import io.jircon.kobject.ObjectType;
 import io.jircon.kobject.Rights;
-import io.jircon.kobject.ZxException;
 import io.jircon.kobject.ZxStatus;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -49,8 +47,7 @@ class VmarProfileTest {
     }
 
     private void refuses(ZxStatus status, Executable call) {
-        ZxException e = assertThrows(ZxException.class, call);
-        assertEquals(status, e.status(), e.getMessage());
+        VmarFixture.refuses(status, call);
         assertEquals(MemoryPriority.DEFAULT, region.memoryPriority());
     }
 

@@ -8,26 +8,20 @@ import static io.jircon.kobject.ZxStatus.NOT_FOUND;
 import static io.jircon.kobject.ZxStatus.OUT_OF_RANGE;
 import static io.jircon.kobject.ZxStatus.WRONG_TYPE;
 import static io.jircon.vm.VmarFixture.PAGE;
+import static io.jircon.vm.VmarFixture.refuses;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.jircon.hal.MmuFlags;
-import io.jircon.kobject.HandleTable;
 import io.jircon.kobject.Rights;
-import io.jircon.kobject.ZxException;
-import io.jircon.kobject.ZxStatus;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.function.Executable;
 
 /// What Zircon's own suite of regions does through handles, where no other suite here does just
 /// that. The tags name its tests.
-class VmarZirconTest {
+class VmarZirconTest extends VmarCallsFixture {
     private static final int R = VmarFlags.PERM_READ.bits();
     private static final int RW = VmarFlags.READ_WRITE.bits();
     private static final int RX = VmarFlags.READ_EXECUTE.bits();
@@ -38,33 +32,6 @@ class VmarZirconTest {
     private static final int LIMIT = VmarFlags.OFFSET_IS_UPPER_LIMIT.bits();
     private static final int MAP_RANGE = VmarFlags.MAP_RANGE.bits();
     private static final int RWX_SPECIFIC = VmarFixture.RWX_SPECIFIC.bits();
-    private static final int VMO_RIGHTS =
-            Rights.BASIC | Rights.READ | Rights.WRITE | Rights.MAP | Rights.PROPERTY;
-
-    private final VmarFixture vm = new VmarFixture();
-    private HandleTable handles;
-    private VmarCalls calls;
-    private int root;
-    private int vmo;
-
-    @BeforeEach
-    void setUp() {
-        handles = new HandleTable(vm.machine.kernel());
-        calls = new VmarCalls(handles);
-        root = handles.add(vm.root, VmarCalls.handleRights(vm.root));
-        vmo = handles.add(vm.vmo(4), VMO_RIGHTS);
-    }
-
-    @AfterEach
-    void tearDown() {
-        handles.closeAll();
-        vm.close();
-    }
-
-    private static void refuses(ZxStatus status, Executable call) {
-        ZxException e = assertThrows(ZxException.class, call);
-        assertEquals(status, e.status(), e.getMessage());
-    }
 
     private static MemorySegment buffer(long size) {
         return MemorySegment.ofArray(new byte[(int) size]);

@@ -1,21 +1,19 @@
 package io.jircon.tests.vm;
 
+import static io.jircon.tests.vm.GuestSpaces.page;
+import static io.jircon.tests.vm.GuestSpaces.refused;
 import static io.jircon.vm.AddrSpace.Populate.EAGERLY;
 import static io.jircon.vm.AddrSpace.Populate.ON_FAULT;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.jircon.hal.AccessKind;
-import io.jircon.hal.GuestPhysAddr;
 import io.jircon.hal.HostPhysAddr;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageSize;
-import io.jircon.kobject.ZxException;
 import io.jircon.kobject.ZxStatus;
-import io.jircon.vm.AddrSpace;
 import io.jircon.vm.UserMemory;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -153,14 +151,5 @@ class AddrSpaceOnEveryHalTest {
                     }
                     space.mapAlloc(space.base(), SIZE, MmuFlags.RW, EAGERLY);
                 });
-    }
-
-    private static GuestPhysAddr page(AddrSpace space, long index) {
-        return space.base().add(index * PAGE);
-    }
-
-    private static void refused(ZxStatus status, Runnable call) {
-        ZxException e = assertThrows(ZxException.class, call::run);
-        assertEquals(status, e.status(), e.getMessage());
     }
 }

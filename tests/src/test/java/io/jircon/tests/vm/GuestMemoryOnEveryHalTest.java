@@ -1,16 +1,16 @@
 package io.jircon.tests.vm;
 
 import static io.jircon.tests.vm.GuestSpaces.inSpace;
+import static io.jircon.tests.vm.GuestSpaces.page;
+import static io.jircon.tests.vm.GuestSpaces.refused;
 import static io.jircon.vm.AddrSpace.Populate.EAGERLY;
 import static io.jircon.vm.AddrSpace.Populate.ON_FAULT;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.jircon.hal.AccessKind;
 import io.jircon.hal.AccessWidth;
 import io.jircon.hal.AtomicUpdate;
-import io.jircon.hal.GuestPhysAddr;
 import io.jircon.hal.HostPhysAddr;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageSize;
@@ -24,7 +24,6 @@ import java.util.Arrays;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
-import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -302,15 +301,5 @@ class GuestMemoryOnEveryHalTest {
                                 () -> memory.loadAcquire(at, AccessWidth.DWORD));
                     }
                 });
-    }
-
-    private static GuestPhysAddr page(AddrSpace space, long index) {
-        return space.base().add(index * PAGE);
-    }
-
-    private static ZxException refused(ZxStatus status, Executable call) {
-        ZxException e = assertThrows(ZxException.class, call);
-        assertEquals(status, e.status(), e.getMessage());
-        return e;
     }
 }

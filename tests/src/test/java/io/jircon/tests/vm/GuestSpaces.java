@@ -1,6 +1,7 @@
 package io.jircon.tests.vm;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.jircon.hal.AddressSpaceKind;
 import io.jircon.hal.GuestPhysAddr;
@@ -8,12 +9,15 @@ import io.jircon.hal.HalConfig;
 import io.jircon.hal.HalProvider;
 import io.jircon.hal.Hals;
 import io.jircon.hal.PageSize;
+import io.jircon.kobject.ZxException;
+import io.jircon.kobject.ZxStatus;
 import io.jircon.vm.AddrSpace;
 import io.jircon.vm.Machine;
 import io.jircon.vm.VmAddressRegion;
 import java.util.Map;
 import java.util.function.BiConsumer;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.function.Executable;
 
 /// Guest-physical address spaces for tests that run on every HAL.
 final class GuestSpaces {
@@ -23,6 +27,18 @@ final class GuestSpaces {
     static final long SIZE = 16 * PAGE;
 
     private GuestSpaces() {}
+
+    /// Expects a refusal with a status.
+    static ZxException refused(ZxStatus status, Executable call) {
+        ZxException e = assertThrows(ZxException.class, call);
+        assertEquals(status, e.status(), e.getMessage());
+        return e;
+    }
+
+    /// Where a page of a space starts.
+    static GuestPhysAddr page(AddrSpace space, long index) {
+        return space.base().add(index * PAGE);
+    }
 
     static Stream<String> hals() {
         return Hals.providers().stream().map(HalProvider::name);

@@ -5,6 +5,8 @@ import static io.jircon.hal.AccessWidth.DWORD;
 import static io.jircon.hal.AccessWidth.QWORD;
 import static io.jircon.hal.AccessWidth.WORD;
 import static io.jircon.tests.vm.GuestSpaces.inSpace;
+import static io.jircon.tests.vm.GuestSpaces.page;
+import static io.jircon.tests.vm.GuestSpaces.refused;
 import static io.jircon.vm.AddrSpace.Populate.ON_FAULT;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -36,7 +38,6 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
-import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -577,15 +578,5 @@ class MmioOnEveryHalTest {
 
     private static DeviceRange.Mmio mmio(GuestPhysAddr start, GuestPhysAddr end) {
         return new DeviceRange.Mmio(new AddrRange<>(start, end));
-    }
-
-    private static GuestPhysAddr page(AddrSpace space, long index) {
-        return space.base().add(index * PAGE);
-    }
-
-    private static ZxException refused(ZxStatus status, Executable call) {
-        ZxException e = assertThrows(ZxException.class, call);
-        assertEquals(status, e.status(), e.getMessage());
-        return e;
     }
 }
