@@ -16,14 +16,24 @@ final class Times {
     void time(String name, Runnable operation) {
         long begin = System.nanoTime();
         operation.run();
-        best.merge(name, (double) (System.nanoTime() - begin), Math::min);
+        add(name, System.nanoTime() - begin);
     }
 
     /// Runs an operation once that takes a millisecond or more.
     void timeLong(String name, Runnable operation) {
         long begin = THREADS.getCurrentThreadCpuTime();
         operation.run();
-        double nanos = THREADS.getCurrentThreadCpuTime() - begin;
+        add(name, THREADS.getCurrentThreadCpuTime() - begin);
+    }
+
+    /// Takes times that somebody else measured.
+    ///
+    /// @param nanos by operation
+    void addAll(Map<String, Double> nanos) {
+        nanos.forEach(this::add);
+    }
+
+    private void add(String name, double nanos) {
         best.merge(name, nanos, Math::min);
     }
 
@@ -32,20 +42,28 @@ final class Times {
         return best;
     }
 
-    /// Prints the operations beside what they are compared with.
+    /// Prints the operations beside what they are compared with: all times in nanoseconds, then how
+    /// many times as long as each of the others ours take.
     ///
-    /// @param bareName what the comparison is: C, or downcalls
-    /// @param bare nanoseconds by operation; those that are not there have nothing to be compared
-    void print(String bareName, Map<String, Double> bare) {
-        System.out.printf("%-28s %14s %14s %7s%n", "operation", "Java ns", bareName, "ratio");
-        best.forEach((name, nanos) -> {
-            Double other = bare.get(name);
-            System.out.printf(
-                    "%-28s %14.0f %14s %7s%n",
-                    name,
-                    nanos,
-                    other == null ? "-" : String.format("%.0f", other),
-                    other == null ? "-" : String.format("%.2f", nanos / other));
+    /// @param others by what they are; operations that are not there have nothing to be compared
+    void print(Map<String, Times> others) {
+        var head = new StringBuilder(String.format("%-26s %11s", "nanoseconds", "Jircon"));
+        others.keySet().forEach(name -> head.append(String.format(" %11s", name)));
+        others.keySet().forEach(name -> head.append(String.format(" %11s", "/ " + name)));
+        System.out.println(head);
+        best.forEach((operation, nanos) -> {
+            var line = new StringBuilder(String.format("%-26s %11.0f", operation, nanos));
+            var ratios = new StringBuilder();
+            for (Times each : others.values()) {
+                Double other = each.best.get(operation);
+                line.append(
+                        String.format(" %11s", other == null ? "-" : String.format("%.0f", other)));
+                ratios.append(
+                        String.format(
+                                " %11s",
+                                other == null ? "-" : String.format("%.2f", nanos / other)));
+            }
+            System.out.println(line.append(ratios));
         });
     }
 }

@@ -13,6 +13,7 @@ import io.jircon.hal.PageSize;
 import io.jircon.hal.PageTableTrait;
 import io.jircon.hal.unix.MappedView;
 import io.jircon.hal.unix.UnixMmapPageTable;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -56,13 +57,16 @@ public final class UnixBandwidthComparison {
     public static void main(String[] arguments) throws Exception {
         var comparison = new UnixBandwidthComparison();
         boolean c = BareProgram.canBeBuilt();
-        Map<String, Double> bare =
-                c
-                        ? BareProgram.run("bare-bandwidth.c", RUN_PAGES, SCATTERED, ROUNDS)
-                        : new UnixBandwidthComparison().downcalls();
+        Map<String, Double> bare = c ? program() : new UnixBandwidthComparison().downcalls();
         comparison.run("unix-mmap");
         comparison.run("unix-file");
         comparison.print(c ? "C" : "bare Java", bare);
+    }
+
+    private static Map<String, Double> program() throws IOException, InterruptedException {
+        try (var program = BareProgram.build("bare-bandwidth.c")) {
+            return program.run(RUN_PAGES, SCATTERED, ROUNDS);
+        }
     }
 
     private void run(String name) {

@@ -15,12 +15,32 @@ import io.jircon.hal.unix.MappedView;
 import io.jircon.hal.unix.UnixMmapPageTable;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.LinkedHashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
-/// The operations of `unix-mmap` beside the same system calls from C (`bare-mmap.c`, built with
-/// `/usr/bin/cc`), or as bare downcalls where there is no compiler, in one run. Prints the best
-/// time of each operation and the ratio. Run it with the class path of this module and
-/// `--enable-native-access=ALL-UNNAMED`.
+/// The operations of `unix-mmap` beside the same system calls without anything around them, all in
+/// one run. The machine's clock and its other users make a single run of a program as much as half
+/// slower than the next one: so what is compared takes turns, and the best time of each operation
+/// counts. Run it with the class path of this module and `--enable-native-access=ALL-UNNAMED`.
+///
+/// The columns:
+///
+/// - `Jircon`: through page table and processor of the machine;
+/// - `C`: `bare-mmap.c`, built with `/usr/bin/cc`, a process of one thread and a dozen mappings;
+/// - `C+thread`: the same with a thread that runs beside it, so that another processor has to be
+///   told of each change;
+/// - `C here`: the same loop, called once in this JVM's process: with its threads and its mappings;
+/// - `downcalls`: the same calls one by one from Java, without errno.
+///
+/// What `C here` takes above `C` is the price of the process, `downcalls` above that the price of
+/// leaving Java, and `Jircon` above that our own. Without a compiler there are `downcalls` alone.
+/// The line `nothing` is what it takes to look at the clock twice: it is in every other line.
+///
+/// Of the operations, `touched` means that the host has entered each of the 65,536 pages in its own
+/// page table, which it then has to change. The pages of the other runs have never been accessed:
+/// there is nothing for the host to do but to write down the run, which is the least that there is.
 ///
 /// Scattered pages are 32,768, not 65,536: one mapping each, and `vm.max_map_count` allows 65,530
 /// on most hosts.
@@ -28,13 +48,22 @@ public final class UnixMmapComparison {
     private static final long PAGE = PageSize.BASE_BYTES;
     private static final int RUN_PAGES = 65_536;
     private static final int SCATTERED = 32_768;
-    private static final int ROUNDS = 10;
+    private static final int TURNS = 10;
+
+    /// Of each turn.
+    private static final int ROUNDS = 2;
 
     /// Of operations that take a microsecond or so; enough for the compiler to be done with them.
-    private static final int SHORT_ROUNDS = 40_000;
+    private static final int SHORT_ROUNDS = 4_000;
 
-    private static final int BLOCK_ROUNDS = 4_000;
+    private static final int BLOCK_ROUNDS = 400 * ROUNDS;
     private static final long BLOCK = 1 << 20;
+
+    /// What the operations are compared with.
+    private interface Contender {
+        /// @return the best time of each operation, in nanoseconds
+        Map<String, Double> measure() throws Exception;
+    }
 
     private final Times times = new Times();
 
@@ -45,18 +74,38 @@ public final class UnixMmapComparison {
     /// @param arguments none
     /// @throws Exception when the C program cannot be built or run
     public static void main(String[] arguments) throws Exception {
-        boolean c = BareProgram.canBeBuilt();
-        Map<String, Double> bare =
-                c
-                        ? BareProgram.run("bare-mmap.c", RUN_PAGES, SCATTERED, ROUNDS, SHORT_ROUNDS)
-                        : downcalls();
-        var comparison = new UnixMmapComparison();
-        comparison.run();
-        comparison.times.print(c ? "C ns" : "downcalls ns", bare);
+        var jircon = new UnixMmapComparison();
+        Map<String, Times> others = new LinkedHashMap<>();
+        try (BareProgram program =
+                BareProgram.canBeBuilt() ? BareProgram.build("bare-mmap.c") : null) {
+            Map<String, Contender> contenders = contenders(program);
+            for (int turn = 0; turn < TURNS; turn++) {
+                for (var each : contenders.entrySet()) {
+                    others.computeIfAbsent(each.getKey(), name -> new Times())
+                            .addAll(each.getValue().measure());
+                }
+                jircon.run();
+            }
+        }
+        jircon.times.print(others);
+    }
+
+    private static Map<String, Contender> contenders(@Nullable BareProgram program) {
+        Map<String, Contender> all = new LinkedHashMap<>();
+        if (program != null) {
+            all.put("C", () -> program.run(RUN_PAGES, SCATTERED, ROUNDS, SHORT_ROUNDS, 0));
+            all.put("C+thread", () -> program.run(RUN_PAGES, SCATTERED, ROUNDS, SHORT_ROUNDS, 1));
+            all.put("C here", () -> program.runHere(RUN_PAGES, SCATTERED, ROUNDS, SHORT_ROUNDS));
+        }
+        all.put("downcalls", UnixMmapComparison::downcalls);
+        return all;
     }
 
     private static Map<String, Double> downcalls() {
         var times = new Times();
+        for (int round = 0; round < SHORT_ROUNDS; round++) {
+            times.time("nothing", () -> {});
+        }
         try (var calls = new BareCalls(2 * RUN_PAGES * PAGE);
                 Arena arena = Arena.ofConfined()) {
             for (int round = 0; round < SHORT_ROUNDS; round++) {
@@ -65,6 +114,13 @@ public final class UnixMmapComparison {
                 times.time("unmap-run", () -> calls.unmap(0, RUN_PAGES));
             }
             for (int round = 0; round < ROUNDS; round++) {
+                calls.map(0, RUN_PAGES, BareCalls.READ_WRITE, 0);
+                for (long at = 0; at < RUN_PAGES * PAGE; at += PAGE) {
+                    calls.memory().set(ValueLayout.JAVA_BYTE, at, (byte) 1);
+                }
+                times.timeLong(
+                        "protect-touched", () -> calls.protect(0, RUN_PAGES, BareCalls.READ));
+                times.timeLong("unmap-touched", () -> calls.unmap(0, RUN_PAGES));
                 times.timeLong(
                         "map-scattered",
                         () -> {
@@ -102,9 +158,13 @@ public final class UnixMmapComparison {
                 Mmu mmu = hal.newMmu()) {
             mmu.activate(table);
             for (int round = 0; round < SHORT_ROUNDS; round++) {
+                times.time("nothing", () -> {});
+            }
+            for (int round = 0; round < SHORT_ROUNDS; round++) {
                 oneRun(hal, table);
             }
             for (int round = 0; round < ROUNDS; round++) {
+                touchedRun(hal, table, mmu);
                 scattered(hal, table);
             }
             for (int round = 0; round < BLOCK_ROUNDS; round++) {
@@ -133,6 +193,19 @@ public final class UnixMmapComparison {
                                 OnExisting.ERROR));
         times.time("protect-run", () -> table.protectRange(start, bytes, MmuFlags.R));
         times.time("unmap-run", () -> table.unmapRange(start, bytes));
+    }
+
+    private void touchedRun(Hal hal, PageTableTrait table, Mmu mmu) {
+        long start = table.firstAddress();
+        long bytes = RUN_PAGES * PAGE;
+        long base = hal.memory().base();
+        table.mapRange(start, base, bytes, MmuFlags.RW, HugePages.ALLOWED, OnExisting.ERROR);
+        MemorySegment block = MemorySegment.ofArray(new byte[(int) BLOCK]);
+        for (long at = 0; at < bytes; at += BLOCK) {
+            mmu.store(start + at, block, 0, BLOCK);
+        }
+        times.timeLong("protect-touched", () -> table.protectRange(start, bytes, MmuFlags.R));
+        times.timeLong("unmap-touched", () -> table.unmapRange(start, bytes));
     }
 
     private void scattered(Hal hal, PageTableTrait table) {
