@@ -58,4 +58,15 @@ class ReadmeTest {
                 .map(line -> between(line, "<module>", "</module>"))
                 .forEach(module -> assertTrue(readme.contains("| `" + module + "` |"), module));
     }
+
+    @Test
+    void theStarterUsesThisVersion() throws IOException {
+        String ours = between(Files.readString(Path.of("../pom.xml")), "<version>", "</version>");
+        Files.readString(Path.of("starter/pom.xml"))
+                .lines()
+                .dropWhile(line -> !line.contains("<groupId>io.jircon<"))
+                .takeWhile(line -> !line.contains("</dependencies>"))
+                .filter(line -> line.contains("<version>"))
+                .forEach(line -> assertEquals("<version>" + ours + "</version>", line.strip()));
+    }
 }

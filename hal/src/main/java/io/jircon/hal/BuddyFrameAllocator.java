@@ -469,6 +469,13 @@ public final class BuddyFrameAllocator implements FrameAllocator {
         return position;
     }
 
+    @Override
+    public String toString() {
+        synchronized (lock) {
+            return free + " of " + totalFrames() + " frames free";
+        }
+    }
+
     @GuardedBy("lock")
     private void checkAllocatedLocked(long paddr) {
         checkFrame(paddr);

@@ -54,6 +54,7 @@ class BuddyFrameAllocatorTest {
     void doubleFreeIsRefusedAndChangesNothing() {
         var allocator = new BuddyFrameAllocator(BASE, 16 * PAGE);
         long frame = allocator.allocate();
+        assertEquals("15 of 16 frames free", allocator.toString());
         allocator.free(frame);
         assertError(PagingError.BAD_FRAME, () -> allocator.free(frame));
         assertEquals(16, allocator.freeFrames());

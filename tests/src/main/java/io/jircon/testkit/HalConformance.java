@@ -2,7 +2,9 @@ package io.jircon.testkit;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.jircon.hal.AddressSpaceKind;
 import io.jircon.hal.Hal;
+import io.jircon.hal.HalConfig;
 import io.jircon.hal.HugePages;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.OnExisting;
@@ -222,16 +224,14 @@ public abstract class HalConformance extends HalFrameRules {
     /// BAD_STATE.
     @Test
     void required_closedMachineIsBadState() {
-        Hal other = create(io.jircon.hal.HalConfig.DEFAULT.withMemoryBytes(MEMORY_BYTES));
-        PageTableTrait left = other.newPageTable(io.jircon.hal.AddressSpaceKind.USER);
+        Hal other = create(HalConfig.DEFAULT.withMemoryBytes(MEMORY_BYTES));
+        PageTableTrait left = other.newPageTable(AddressSpaceKind.USER);
         long at = seamOf(left);
         assertRefused(PagingError.BAD_STATE, () -> mmu.activate(left));
         other.close();
         other.close();
         assertRefused(PagingError.BAD_STATE, other::newMmu);
-        assertRefused(
-                PagingError.BAD_STATE,
-                () -> other.newPageTable(io.jircon.hal.AddressSpaceKind.USER));
+        assertRefused(PagingError.BAD_STATE, () -> other.newPageTable(AddressSpaceKind.USER));
         assertRefused(PagingError.BAD_STATE, () -> left.unmap(at));
         assertEquals(0, entries(table, seam, 1).size(), "machines share nothing");
     }

@@ -121,6 +121,21 @@ abstract class HalFixture {
         return features().contains(feature);
     }
 
+    /// Holds the HAL to what its suite declares.
+    final void assertDeclared(HalFeature feature, boolean isThere, String sign) {
+        assertEquals(
+                has(feature),
+                isThere,
+                () ->
+                        "features() has "
+                                + (isThere ? "no " : "")
+                                + feature
+                                + ", but of the HAL this is "
+                                + isThere
+                                + ": "
+                                + sign);
+    }
+
     /// A frame, given back after the test.
     final long frame() {
         long paddr = hal.frames().allocate();

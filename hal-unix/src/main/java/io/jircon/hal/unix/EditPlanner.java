@@ -4,6 +4,7 @@ import io.jircon.hal.MmuFlags;
 import io.jircon.hal.OnExisting;
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PagingException;
+import io.jircon.hal.TableBounds;
 
 /// Works out what an operation on a page table changes: reads the shadow, adds to an [EditPlan],
 /// changes neither the shadow nor the host. A run of pages costs one step, whatever its length.

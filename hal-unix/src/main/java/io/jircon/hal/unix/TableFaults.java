@@ -3,6 +3,7 @@ package io.jircon.hal.unix;
 import io.jircon.hal.AccessKind;
 import io.jircon.hal.FaultHandler;
 import io.jircon.hal.PageSize;
+import io.jircon.hal.TableBounds;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;

@@ -9,6 +9,7 @@ import io.jircon.hal.PageSize;
 import io.jircon.hal.PageTableTrait;
 import io.jircon.hal.PageWalk;
 import io.jircon.hal.PagingException;
+import io.jircon.hal.TableBounds;
 import io.jircon.hal.WalkResult;
 import java.util.List;
 import org.jspecify.annotations.Nullable;

@@ -14,6 +14,7 @@ import io.jircon.hal.PageTableTrait;
 import io.jircon.hal.PageWalk;
 import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
+import io.jircon.hal.TableBounds;
 import io.jircon.hal.TlbInvalidator;
 import io.jircon.hal.WalkResult;
 import java.util.ArrayList;

@@ -1,56 +1,73 @@
-package io.jircon.hal.unix;
-
-import io.jircon.hal.PageSize;
-import io.jircon.hal.PagingException;
+package io.jircon.hal;
 
 /// The virtual addresses of a page table, and the checks that the arguments of its operations have
-/// to pass. Each check throws before anything is changed.
+/// to pass, in the order that [PageTableTrait] asks for: alignment, then range. For HALs whose
+/// format has no checks of its own; each is to be called before anything is changed.
 ///
 /// @param first the lowest address, page aligned, unsigned
 /// @param last the highest address, the last byte of a page, unsigned
-record TableBounds(long first, long last) {
+public record TableBounds(long first, long last) {
     /// Physical addresses below this can be expressed: 52 bits, as of the widest real machines.
-    static final long PADDR_LIMIT = 1L << 52;
+    public static final long PADDR_LIMIT = 1L << 52;
 
-    boolean contains(long vaddr) {
+    /// Whether an address is one of the table's.
+    ///
+    /// @param vaddr any address
+    /// @return true from `first` to `last`
+    public boolean contains(long vaddr) {
         return Long.compareUnsigned(vaddr - first, last - first) <= 0;
     }
 
-    /// The number of the page that an address lies in, the first page's being 0.
-    long pageOf(long vaddr) {
+    /// The number of the page that an address lies in.
+    ///
+    /// @param vaddr an address of the table
+    /// @return 0 for the first page
+    public long pageOf(long vaddr) {
         return (vaddr - first) >>> PageSize.BASE_SHIFT;
     }
 
     /// The address of a page's first byte.
-    long vaddrOf(long page) {
+    ///
+    /// @param page the number of the page, the first being 0
+    /// @return page aligned
+    public long vaddrOf(long page) {
         return first + (page << PageSize.BASE_SHIFT);
     }
 
-    /// @throws PagingException OUT_OF_RANGE
-    void checkAddress(long vaddr) {
+    /// Checks an address.
+    ///
+    /// @param vaddr any address
+    /// @throws PagingException OUT_OF_RANGE when the table does not have it
+    public void checkAddress(long vaddr) {
         if (!contains(vaddr)) {
             throw PagingException.outOfRange("vaddr", vaddr, rangeText());
         }
     }
 
-    /// An empty range may lie at the very end.
+    /// Checks a range, which must not wrap around. An empty one may lie at the very end.
     ///
-    /// @throws PagingException OUT_OF_RANGE
-    void checkRange(long vaddr, long sizeBytes) {
+    /// @param vaddr first byte
+    /// @param sizeBytes length
+    /// @throws PagingException OUT_OF_RANGE when the table does not have all of it
+    public void checkRange(long vaddr, long sizeBytes) {
         if (sizeBytes == 0 && vaddr == last + 1) {
             return;
         }
         checkAddress(vaddr);
         if (sizeBytes != 0 && Long.compareUnsigned(sizeBytes - 1, last - vaddr) > 0) {
             throw PagingException.outOfRange(
-                    "sizeBytes", sizeBytes, "from vaddr=" + hex(vaddr) + " " + rangeText());
+                    "sizeBytes",
+                    sizeBytes,
+                    "from vaddr=" + PagingException.hex(vaddr) + " " + rangeText());
         }
     }
 
     /// Checks the range of an operation on whole pages.
     ///
+    /// @param vaddr first byte
+    /// @param sizeBytes length
     /// @throws PagingException NOT_ALIGNED, then OUT_OF_RANGE
-    void checkPageRange(long vaddr, long sizeBytes) {
+    public void checkPageRange(long vaddr, long sizeBytes) {
         checkAligned("vaddr", vaddr, PageSize.SIZE_4K);
         checkAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
         checkRange(vaddr, sizeBytes);
@@ -58,8 +75,11 @@ record TableBounds(long first, long last) {
 
     /// Checks a run of frames to be entered in a row.
     ///
+    /// @param vaddr first byte
+    /// @param paddr physical address of the first frame
+    /// @param sizeBytes length
     /// @throws PagingException NOT_ALIGNED, then OUT_OF_RANGE
-    void checkRun(long vaddr, long paddr, long sizeBytes) {
+    public void checkRun(long vaddr, long paddr, long sizeBytes) {
         checkAligned("vaddr", vaddr, PageSize.SIZE_4K);
         checkAligned("paddr", paddr, PageSize.SIZE_4K);
         checkAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
@@ -69,8 +89,11 @@ record TableBounds(long first, long last) {
 
     /// Checks one leaf to be entered.
     ///
+    /// @param vaddr first byte
+    /// @param paddr physical address of its start
+    /// @param size its size, which both have to be a multiple of
     /// @throws PagingException NOT_ALIGNED, then OUT_OF_RANGE
-    void checkLeaf(long vaddr, long paddr, PageSize size) {
+    public void checkLeaf(long vaddr, long paddr, PageSize size) {
         checkAligned("vaddr", vaddr, size);
         checkAligned("paddr", paddr, size);
         checkRange(vaddr, size.bytes());
@@ -79,8 +102,10 @@ record TableBounds(long first, long last) {
 
     /// Checks an address and the frame that its page is to show from now on.
     ///
+    /// @param vaddr any address in the page
+    /// @param paddr physical address of the frame
     /// @throws PagingException NOT_ALIGNED, then OUT_OF_RANGE
-    void checkNewFrame(long vaddr, long paddr) {
+    public void checkNewFrame(long vaddr, long paddr) {
         checkAligned("paddr", paddr, PageSize.SIZE_4K);
         checkAddress(vaddr);
         checkFrames(paddr, PageSize.BASE_BYTES);
@@ -88,9 +113,12 @@ record TableBounds(long first, long last) {
 
     /// Checks scattered frames to be entered in a row.
     ///
-    /// @param paddrs the frames; elements `from` to `from + count` are looked at
+    /// @param vaddr first byte of the first page
+    /// @param paddrs physical addresses of the frames
+    /// @param from index of the first one to look at
+    /// @param count how many to look at
     /// @throws PagingException NOT_ALIGNED, then OUT_OF_RANGE
-    void checkPages(long vaddr, long[] paddrs, int from, int count) {
+    public void checkPages(long vaddr, long[] paddrs, int from, int count) {
         checkAligned("vaddr", vaddr, PageSize.SIZE_4K);
         for (int i = from; i < from + count; i++) {
             checkAligned("paddr", paddrs[i], PageSize.SIZE_4K);
@@ -101,32 +129,41 @@ record TableBounds(long first, long last) {
         }
     }
 
-    /// @throws PagingException OUT_OF_RANGE when an entry cannot express one of the frames
-    static void checkFrames(long paddr, long sizeBytes) {
+    /// Checks that an entry can express physical addresses.
+    ///
+    /// @param paddr physical address of the first frame
+    /// @param sizeBytes length
+    /// @throws PagingException OUT_OF_RANGE beyond [#PADDR_LIMIT]
+    public static void checkFrames(long paddr, long sizeBytes) {
         if (Long.compareUnsigned(paddr, PADDR_LIMIT) >= 0
                 || Long.compareUnsigned(sizeBytes, PADDR_LIMIT - paddr) > 0) {
             throw PagingException.outOfRange(
                     "paddr",
                     paddr,
                     "with "
-                            + hex(sizeBytes)
+                            + PagingException.hex(sizeBytes)
                             + " bytes passes 2^"
                             + Long.numberOfTrailingZeros(PADDR_LIMIT));
         }
     }
 
+    /// Checks that an address or size is a multiple of a page size.
+    ///
+    /// @param name the argument's name, for the message
+    /// @param value its value
+    /// @param size the page size
     /// @throws PagingException NOT_ALIGNED
-    static void checkAligned(String name, long value, PageSize size) {
+    public static void checkAligned(String name, long value, PageSize size) {
         if (!size.isAligned(value)) {
             throw PagingException.notAligned(name, value, size);
         }
     }
 
     private String rangeText() {
-        return "is not in " + hex(first) + ".." + hex(last) + ", the table's addresses";
-    }
-
-    private static String hex(long value) {
-        return "0x" + Long.toHexString(value);
+        return "is not in "
+                + PagingException.hex(first)
+                + ".."
+                + PagingException.hex(last)
+                + ", the table's addresses";
     }
 }
