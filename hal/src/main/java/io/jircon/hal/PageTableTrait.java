@@ -1,5 +1,6 @@
 package io.jircon.hal;
 
+import java.util.BitSet;
 import org.jspecify.annotations.Nullable;
 
 /// One address space's page table: which frame each page shows, and with what rights.
@@ -162,6 +163,57 @@ public interface PageTableTrait extends AutoCloseable {
     /// @throws PagingException NOT_ALIGNED, OUT_OF_RANGE; NO_MEMORY when a huge leaf cannot be
     ///   split
     void writeProtectRange(long vaddr, long sizeBytes);
+
+    /// Whether the machine notes which pages are accessed.
+    ///
+    /// @return true when [#harvestAccessed] and [#markAccessed] can be asked
+    default boolean tracksAccessed() {
+        return false;
+    }
+
+    /// Says which pages of a range were accessed since that was last asked, and forgets it (clause
+    /// V-289). An access is one by a machine's processor that went through the entry; a new entry
+    /// is not accessed, and remap, protect, split and upgrade to the same frame keep what was.
+    ///
+    /// With [UnusedTables#FREE] it also frees tables of base pages that are not in use, entries and
+    /// all; whoever wants those back resolves the fault. What else the machine noted about these
+    /// entries, such as that they were written, is lost. Tables with an entry outside the range
+    /// stay, and entries made since the last harvest that frees; huge leaves are never removed.
+    ///
+    /// Takes no frames. An access at the very moment at which its entry is removed may go untold.
+    ///
+    /// @param vaddr virtual address, page aligned
+    /// @param sizeBytes length, a multiple of the base page, below 2^43; 0 does nothing
+    /// @param unused what to do with tables that are not in use
+    /// @param pages receives a set bit for each accessed base page, counted from `vaddr`; no bit is
+    ///   cleared. For a huge leaf all of its pages in the range; one partly inside the range stays
+    ///   accessed
+    /// @throws PagingException NOT_SUPPORTED where [#tracksAccessed()] is false, before the
+    ///   arguments are looked at; NOT_ALIGNED, OUT_OF_RANGE
+    default void harvestAccessed(long vaddr, long sizeBytes, UnusedTables unused, BitSet pages) {
+        throw PagingException.accessedNotTracked();
+    }
+
+    /// Notes every entry of a range as accessed, as if a processor had done so: whole leaves, also
+    /// where a huge one is partly inside. Pages without an entry are skipped.
+    ///
+    /// @param vaddr virtual address, page aligned
+    /// @param sizeBytes length, a multiple of the base page; 0 does nothing
+    /// @throws PagingException NOT_SUPPORTED where [#tracksAccessed()] is false, before the
+    ///   arguments are looked at; NOT_ALIGNED, OUT_OF_RANGE
+    default void markAccessed(long vaddr, long sizeBytes) {
+        throw PagingException.accessedNotTracked();
+    }
+
+    /// Where the next table of base pages begins: a long harvest that is cut at such addresses
+    /// holds the lock for a short time and sees each table whole.
+    ///
+    /// @param vaddr any address
+    /// @return the lowest address above `vaddr` that the entry of another table than its own can
+    ///   have, page aligned; 0 at the end of the 64-bit space
+    default long nextPageTableBoundary(long vaddr) {
+        return PageSize.SIZE_2M.alignDown(vaddr) + PageSize.SIZE_2M.bytes();
+    }
 
     /// Calls back for every leaf that intersects a range, in ascending order, from a state of the
     /// table at one moment.

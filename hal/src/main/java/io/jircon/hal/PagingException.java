@@ -93,6 +93,15 @@ public final class PagingException extends RuntimeException {
         return new PagingException(PagingError.OUT_OF_RANGE, name + "=" + hex(value) + " " + rule);
     }
 
+    /// The machine does not note which pages are accessed.
+    ///
+    /// @return an exception of kind [PagingError#NOT_SUPPORTED]
+    public static PagingException accessedNotTracked() {
+        return new PagingException(
+                PagingError.NOT_SUPPORTED,
+                "this page table does not note which pages are accessed");
+    }
+
     static String hex(long value) {
         return "0x" + Long.toHexString(value);
     }

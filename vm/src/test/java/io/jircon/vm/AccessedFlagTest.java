@@ -4,7 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.jircon.hal.HalConfig;
 import io.jircon.hal.Hals;
-import io.jircon.hal.npt.NestedPageTable;
+import io.jircon.hal.PageTableTrait;
+import io.jircon.hal.UnusedTables;
 import java.util.BitSet;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -29,7 +30,7 @@ class AccessedFlagTest {
             for (int page = 0; page < 4; page++) {
                 memory.writeByte(at + page * PAGE, (byte) page);
             }
-            var table = (NestedPageTable) vm.root.pageTable();
+            PageTableTrait table = vm.root.pageTable();
             assertEquals("{0, 1, 2, 3}", harvest(table, at));
             long frame = table.translate(at + PAGE);
             long faults = memory.faultsResolved();
@@ -44,9 +45,9 @@ class AccessedFlagTest {
         }
     }
 
-    private static String harvest(NestedPageTable table, long vaddr) {
+    private static String harvest(PageTableTrait table, long vaddr) {
         var pages = new BitSet();
-        table.harvestAccessed(vaddr, 4 * PAGE, pages);
+        table.harvestAccessed(vaddr, 4 * PAGE, UnusedTables.KEEP, pages);
         return pages.toString();
     }
 }

@@ -15,6 +15,7 @@ import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
 import io.jircon.hal.PhysicalMemory;
 import io.jircon.hal.TlbInvalidator;
+import io.jircon.hal.UnusedTables;
 import io.jircon.hal.WalkResult;
 import io.jircon.hal.npt.RangeEditor.Edit;
 import io.jircon.hal.npt.StateHarvester.State;
@@ -436,16 +437,24 @@ public final class NestedPageTable implements PageTableTrait {
         }
     }
 
-    /// Says which pages were accessed since their state was last cleared, and clears it.
-    ///
-    /// @param vaddr start of the range, page aligned
-    /// @param sizeBytes length, a multiple of the base page, below 2^43
-    /// @param pages receives a set bit for each base page, counted from `vaddr`; for a huge leaf
-    ///   all of its pages in the range. A huge leaf partly inside keeps its state
-    /// @throws PagingException NOT_ALIGNED, OUT_OF_RANGE; NOT_SUPPORTED when the walker does not
-    ///   set the flag
-    public void harvestAccessed(long vaddr, long sizeBytes, BitSet pages) {
-        harvest(State.ACCESSED, format.tracksAccessed(), vaddr, sizeBytes, pages);
+    @Override
+    public boolean tracksAccessed() {
+        return format.tracksAccessed();
+    }
+
+    @Override
+    public void harvestAccessed(long vaddr, long sizeBytes, UnusedTables unused, BitSet pages) {
+        harvest(State.ACCESSED, Objects.requireNonNull(unused, "unused"), vaddr, sizeBytes, pages);
+    }
+
+    @Override
+    public void markAccessed(long vaddr, long sizeBytes) {
+        long stamp = lockForChange();
+        try {
+            cursor.markAccessed(vaddr, sizeBytes);
+        } finally {
+            lock.unlockWrite(stamp);
+        }
     }
 
     /// Says which pages were written since their state was last cleared, and clears it.
@@ -454,16 +463,17 @@ public final class NestedPageTable implements PageTableTrait {
     /// @param sizeBytes length, a multiple of the base page, below 2^43
     /// @param pages receives a set bit for each base page, counted from `vaddr`; for a huge leaf
     ///   all of its pages in the range. A huge leaf partly inside keeps its state
-    /// @throws PagingException NOT_ALIGNED, OUT_OF_RANGE; NOT_SUPPORTED when the walker does not
-    ///   keep the state
+    /// @throws PagingException NOT_SUPPORTED when the walker does not keep the state, before the
+    ///   arguments are looked at; NOT_ALIGNED, OUT_OF_RANGE
     public void harvestDirty(long vaddr, long sizeBytes, BitSet pages) {
-        harvest(State.DIRTY, format.tracksDirty(), vaddr, sizeBytes, pages);
+        harvest(State.DIRTY, UnusedTables.KEEP, vaddr, sizeBytes, pages);
     }
 
-    private void harvest(State state, boolean isTracked, long vaddr, long sizeBytes, BitSet pages) {
+    private void harvest(
+            State state, UnusedTables unused, long vaddr, long sizeBytes, BitSet pages) {
         long stamp = lockForChange();
         try {
-            cursor.harvest(state, isTracked, vaddr, sizeBytes, pages);
+            cursor.harvest(state, unused, vaddr, sizeBytes, pages);
         } finally {
             lock.unlockWrite(stamp);
         }

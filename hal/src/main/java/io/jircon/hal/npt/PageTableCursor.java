@@ -7,6 +7,7 @@ import io.jircon.hal.PageMapping;
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
+import io.jircon.hal.UnusedTables;
 import io.jircon.hal.npt.RangeEditor.Edit;
 import io.jircon.hal.npt.StateHarvester.State;
 import java.util.BitSet;
@@ -331,19 +332,32 @@ public final class PageTableCursor implements AutoCloseable {
         }
     }
 
-    void harvest(State state, boolean isTracked, long vaddr, long sizeBytes, BitSet pages) {
+    void harvest(State state, UnusedTables unused, long vaddr, long sizeBytes, BitSet pages) {
 
         Objects.requireNonNull(pages, "pages");
+        requireTracked(state);
         requirePageRange(vaddr, sizeBytes);
         if (sizeBytes >>> PageSize.BASE_SHIFT > Integer.MAX_VALUE) {
             throw PagingException.outOfRange("sizeBytes", sizeBytes, "is not below 2^43");
         }
+        store.loans.requireOwn(vaddr, sizeBytes);
+        harvester.harvest(state, unused, vaddr, sizeBytes, pages);
+    }
+
+    void markAccessed(long vaddr, long sizeBytes) {
+
+        requireTracked(State.ACCESSED);
+        requirePageRange(vaddr, sizeBytes);
+        store.loans.requireOwn(vaddr, sizeBytes);
+        harvester.markAccessed(vaddr, sizeBytes);
+    }
+
+    private void requireTracked(State state) {
+        boolean isTracked = state == State.DIRTY ? format.tracksDirty() : format.tracksAccessed();
         if (!isTracked) {
             throw new PagingException(
                     PagingError.NOT_SUPPORTED, "the walker of " + format + " sets no " + state);
         }
-        store.loans.requireOwn(vaddr, sizeBytes);
-        harvester.run(state, vaddr, sizeBytes, pages);
     }
 
     /// Whether another table allows the same addresses and flags.

@@ -19,6 +19,10 @@ import java.util.StringJoiner;
 /// The package-private fields are what the inner loops work on: masks, and lookup tables indexed by
 /// the few bits of an entry that count, gathered by [Long#compress(long, long)].
 public final class PagingFormat {
+    /// In a pointer to a table of base pages: a harvest that frees went by since the last sign of
+    /// use. No format's hardware looks at the bit.
+    static final long IDLE_TABLE = 1L << 9;
+
     private static final int FLAG_SETS = MmuFlags.ACCESS_MASK | MmuFlags.MEMORY_TYPE_MASK | 8;
 
     final int rootHeight;

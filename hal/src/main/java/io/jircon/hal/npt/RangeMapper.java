@@ -292,6 +292,10 @@ final class RangeMapper {
                 store.write(entry, leaf(height, vaddr));
             } else {
                 enter(child, height - 1, vaddr, part, hidden);
+                if (height == 1) {
+                    // What is entered gets the time to be used.
+                    store.setIdle(entry, /* idle= */ false);
+                }
             }
         }
     }

@@ -95,6 +95,16 @@ final class TableStore {
         return memory.compareAndSetLong(entry, expected, raw);
     }
 
+    /// Notes at the pointer to a table of base pages whether it is in use, beside a walker that may
+    /// mark the pointer.
+    void setIdle(long entry, boolean idle) {
+        long raw = read(entry);
+        while (((raw & PagingFormat.IDLE_TABLE) != 0) != idle
+                && !replace(entry, raw, raw ^ PagingFormat.IDLE_TABLE)) {
+            raw = read(entry);
+        }
+    }
+
     /// Takes frames for the next tables, all or none.
     ///
     /// @throws io.jircon.hal.PagingException NO_MEMORY; nothing changed

@@ -133,36 +133,6 @@ class DirtyLogTest {
         }
     }
 
-    @Tag("A-88")
-    @ParameterizedTest
-    @MethodSource("io.jircon.hal.npt.Formats#kinds")
-    void accessedPagesAreHarvestedWhereTheWalkerTracksThem(PagingFormat format) {
-        try (NestedPageTable table = filled(format)) {
-            var pages = new BitSet();
-            if (!format.tracksAccessed()) {
-                var thrown =
-                        assertThrows(
-                                PagingException.class, () -> table.harvestAccessed(0, M2, pages));
-                assertEquals(PagingError.NOT_SUPPORTED, thrown.error());
-                return;
-            }
-            table.harvestAccessed(0, 2 * M2, new BitSet());
-            Bench.walks(table, 9 * K4, AccessKind.READ);
-            Bench.walks(table, M2 + 5 * K4, AccessKind.READ);
-            table.harvestAccessed(0, M2 + K4, pages);
-            var expected = new BitSet();
-            expected.set(9);
-            expected.set(512);
-            assertEquals(expected, pages);
-            pages.clear();
-            table.harvestAccessed(M2, M2, pages);
-            assertEquals(512, pages.cardinality(), "the part outside was kept");
-            pages.clear();
-            table.harvestAccessed(0, 2 * M2, pages);
-            assertEquals(0, pages.cardinality());
-        }
-    }
-
     @Tag("A-50")
     @Tag("A-88")
     @ParameterizedTest

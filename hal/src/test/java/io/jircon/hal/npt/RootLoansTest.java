@@ -16,6 +16,7 @@ import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
 import io.jircon.hal.PhysicalMemory;
 import io.jircon.hal.TlbInvalidator;
+import io.jircon.hal.UnusedTables;
 import java.lang.foreign.Arena;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -238,7 +239,9 @@ class RootLoansTest {
             requireBadState(() -> borrower.harvestDirty(slot, PAGE, new BitSet()));
         }
         if (format.tracksAccessed()) {
-            requireBadState(() -> borrower.harvestAccessed(slot, PAGE, new BitSet()));
+            requireBadState(
+                    () -> borrower.harvestAccessed(slot, PAGE, UnusedTables.KEEP, new BitSet()));
+            requireBadState(() -> borrower.markAccessed(slot, PAGE));
         }
         requireRefused(
                 "BAD_STATE: vaddr=0x%x with size=0x2000%s".formatted(slot - PAGE, rule),

@@ -11,7 +11,9 @@ import io.jircon.hal.PageTableTrait;
 import io.jircon.hal.PageWalk;
 import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
+import io.jircon.hal.UnusedTables;
 import io.jircon.hal.WalkResult;
+import java.util.BitSet;
 import org.jspecify.annotations.Nullable;
 
 /// A page table of a [BrokenHal].
@@ -202,6 +204,27 @@ final class BrokenTable implements PageTableTrait {
             inner.protectRange(vaddr, sizeBytes, MmuFlags.R);
         }
         changed(PlantedFault.STALE_AFTER_WRITE_PROTECT);
+    }
+
+    @Override
+    public boolean tracksAccessed() {
+        return inner.tracksAccessed();
+    }
+
+    @Override
+    public void harvestAccessed(long vaddr, long sizeBytes, UnusedTables unused, BitSet pages) {
+        inner.harvestAccessed(vaddr, sizeBytes, unused, pages);
+        hal.mmus.forEach(mmu -> mmu.changed(this));
+    }
+
+    @Override
+    public void markAccessed(long vaddr, long sizeBytes) {
+        inner.markAccessed(vaddr, sizeBytes);
+    }
+
+    @Override
+    public long nextPageTableBoundary(long vaddr) {
+        return inner.nextPageTableBoundary(vaddr);
     }
 
     @Override
