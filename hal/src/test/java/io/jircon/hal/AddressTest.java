@@ -6,7 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.reflect.Method;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -20,6 +24,21 @@ class AddressTest {
         assertEquals(0, TOP.compareTo(gpa(-1)));
         assertEquals(gpa(5), gpa(5));
         assertNotEquals((Object) gpa(5), new HostPhysAddr(5));
+    }
+
+    @Test
+    @Tag("A-1")
+    void noKindOfAddressTakesOrAnswersAnother() {
+        Class<?>[] kinds = Address.class.getPermittedSubclasses();
+        assertEquals(4, kinds.length);
+        for (Class<?> kind : kinds) {
+            for (Method method : kind.getDeclaredMethods()) {
+                var types = new ArrayList<Class<?>>(List.of(method.getParameterTypes()));
+                types.add(method.getReturnType());
+                types.removeIf(type -> !Address.class.isAssignableFrom(type));
+                assertTrue(method.isBridge() || Set.of(kind).containsAll(types), method::toString);
+            }
+        }
     }
 
     @Test

@@ -51,6 +51,7 @@ class PhysFrameTest {
 
     @Test
     @Tag("A-21")
+    @Tag("A-18")
     void allocZeroZeroes() {
         hal.memory().slice(BASE, 4096).fill((byte) 0x55);
         try (PhysFrame frame = PhysFrame.allocZero(hal)) {

@@ -82,6 +82,7 @@ class SoftwareMmuTest {
     @ParameterizedTest
     @EnumSource
     @Tag("V-285")
+    @Tag("A-165")
     void aFlushReachesEveryProcessorAndEveryPartOfALeaf(PageSize size) {
         Mmu other = machine.newMmu();
         other.activate(table);

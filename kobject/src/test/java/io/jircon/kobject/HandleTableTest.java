@@ -98,6 +98,8 @@ class HandleTableTest {
 
     @Test
     @Tag("K-57")
+    @Tag("K-14")
+    @Tag("K-43")
     void duplicateTakesAnySubsetAndLeavesTheSource() {
         int handle = table.add(event, ALL);
         int equal = table.duplicate(handle, ALL);
@@ -160,6 +162,7 @@ class HandleTableTest {
     @Test
     @Tag("K-10")
     @Tag("K-63")
+    @Tag("K-9")
     void effectsOfTheLastCloseAreVisibleWhenItReturns() {
         EventPair end = EventPair.create(kernel);
         int handle = table.add(end, Rights.BASIC);
@@ -172,6 +175,7 @@ class HandleTableTest {
 
     @Test
     @Tag("K-64")
+    @Tag("K-43")
     void transferMovesTheHandleWithItsRights() {
         var other = new HandleTable(kernel);
         int handle = table.add(event, Rights.TRANSFER | Rights.WAIT);

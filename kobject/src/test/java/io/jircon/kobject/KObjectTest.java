@@ -29,6 +29,7 @@ class KObjectTest {
     @Test
     @Tag("K-1")
     @Tag("K-2")
+    @Tag("K-3")
     void koidsStartAt1024AndNeverRepeat() {
         Set<Long> seen = new HashSet<>();
         for (int i = 0; i < 1000; i++) {

@@ -45,7 +45,9 @@ class ProcessBaseTest {
 
     @Test
     @Tag("K-138")
+    @Tag("K-146")
     void theFirstReturnCodeWins() {
+        assertEquals(-1024, ProcessBase.KILLED);
         var process = new Recorded();
         process.kill();
         process.kill();

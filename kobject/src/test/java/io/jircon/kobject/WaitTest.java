@@ -43,6 +43,7 @@ class WaitTest {
 
     @Test
     @Tag("K-78")
+    @Tag("K-81")
     void anActiveSignalWinsOverAPastDeadline() throws Exception {
         table.signal(handle, 0, Signals.SIGNALED | Signals.user(0));
         assertEquals(
@@ -76,6 +77,7 @@ class WaitTest {
     @Test
     @Tag("K-79")
     @Tag("K-61")
+    @Tag("K-69")
     void closingTheHandleCancelsItsWaitAndNoOther() throws Exception {
         int twin = table.duplicate(handle, Rights.SAME_RIGHTS);
         FutureTask<WaitResult> first =

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /// Frames and physical memory.
@@ -81,6 +82,7 @@ abstract class HalFrameRules extends HalAtomicRules {
 
     /// If it fails: runs are contiguous and aligned; any frame of one can be given back alone.
     @Test
+    @Tag("A-17")
     void required_runsAreContiguousAndAligned() {
         FrameAllocator all = hal.frames();
         long free = all.freeFrames();

@@ -95,6 +95,7 @@ abstract class HalMapRules extends HalFixture {
 
     /// If it fails: query adds the offset in the leaf; neighbours must not appear.
     @Test
+    @Tag("A-169")
     void required_mappedPageIsFoundByEveryAddressInIt() {
         long paddr = frame();
         map(seam, paddr, MmuFlags.RW);
@@ -274,6 +275,7 @@ abstract class HalMapRules extends HalFixture {
 
     /// If it fails: unmap answers what the leaf held, and a second unmap finds nothing.
     @Test
+    @Tag("A-169")
     void required_unmapAnswersWhatWasThere() {
         long paddr = frame();
         map(seam, paddr, MmuFlags.RX);

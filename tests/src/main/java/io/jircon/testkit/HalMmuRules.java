@@ -293,6 +293,7 @@ abstract class HalMmuRules extends HalRangeRules {
 
     /// If it fails: activation, closed tables and foreign machines.
     @Test
+    @Tag("A-169")
     void required_accessNeedsAnOpenActiveTable() {
         Mmu fresh = newMmu();
         assertRefused(PagingError.BAD_STATE, () -> loadWord(fresh, seam));

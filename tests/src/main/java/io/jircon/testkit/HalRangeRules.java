@@ -150,6 +150,7 @@ abstract class HalRangeRules extends HalMapRules {
     /// If it fails: mapRange is mapPages with consecutive frames.
     @Test
     @Tag("V-284")
+    @Tag("A-65")
     void required_mapRangeTreatsExistingEntriesAsTold() {
         long[] old = frames(PAGES);
         long fresh = run(PAGES, 12);
@@ -276,6 +277,8 @@ abstract class HalRangeRules extends HalMapRules {
     @Test
     @Tag("V-286")
     @Tag("aspace_unittest.cc:arch_vm_aspace_protect_split_pages")
+    @Tag("A-66")
+    @Tag("A-67")
     void optional_rangePartlyInAHugeLeafSplitsIt() throws Throwable {
         if (!has(HalFeature.HUGE_2M)) {
             return;
@@ -362,6 +365,7 @@ abstract class HalRangeRules extends HalMapRules {
     @Test
     @Tag("V-283")
     @Tag("aspace_unittest.cc:arch_vm_aspace_protect_split_pages_out_of_memory")
+    @Tag("A-58")
     void required_runningOutOfFramesChangesNothing() throws Throwable {
         long[] f = frames(PAGES);
         long fresh = run(PAGES, 12);
@@ -398,6 +402,7 @@ abstract class HalRangeRules extends HalMapRules {
 
     /// If it fails: making a table with no frame for its root must give back what it took.
     @Test
+    @Tag("A-47")
     void required_noFrameForTheRootIsNoMemory() {
         if (!has(HalFeature.TABLES_IN_MEMORY)) {
             return;

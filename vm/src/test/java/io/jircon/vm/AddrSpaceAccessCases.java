@@ -47,6 +47,7 @@ abstract class AddrSpaceAccessCases extends AddrSpaceFixture {
     @Test
     @Tag("A-140")
     @Tag("A-141")
+    @Tag("A-152")
     void byteBuffersCoverTheRangeAndNothingElse() {
         space.mapAlloc(gpa(0x19000), 2 * PAGE, MmuFlags.RW, EAGERLY);
         List<MemorySegment> views =
@@ -162,6 +163,7 @@ abstract class AddrSpaceAccessCases extends AddrSpaceFixture {
 
     @Test
     @Tag("A-176")
+    @Tag("A-177")
     void guestsShareAnObjectAndLoseItsPagesTogether() {
         try (var other = AddrSpace.create(machine, gpa(0), SIZE);
                 VmObject shared = VmObject.create(machine, PAGE)) {

@@ -30,6 +30,7 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
     @Test
     @Tag("A-131")
     @Tag("A-132")
+    @Tag("A-130")
     void newSpaceIsEmptyAndTakesARootTable() {
         assertEquals(BASE, space.base());
         assertEquals(gpa(0x20000), space.end());
@@ -83,6 +84,7 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
     @Tag("A-116")
     @Tag("A-119")
     @Tag("A-134")
+    @Tag("A-114")
     void linearAreasLeadToFramesBelowAndAbove() {
         space.mapLinear(gpa(0x18000), hpa(0x10000), 0x4000, MmuFlags.RW);
         space.mapLinear(gpa(0x1c000), hpa(0x8000_0000L), 0x4000, MmuFlags.RW);
@@ -93,6 +95,7 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
 
     @Test
     @Tag("A-116")
+    @Tag("A-172")
     void linearAreasUseHugeLeavesAndOwnNoFrame() {
         try (var big = AddrSpace.create(machine, gpa(0), 1L << 32)) {
             long tables = big.pageTable().tableFrames();
@@ -107,6 +110,7 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
 
     @Test
     @Tag("A-117")
+    @Tag("A-175")
     void unmappingAPartOfAHugeLeafKeepsTheRest() {
         try (var big = AddrSpace.create(machine, gpa(0), 1L << 32)) {
             big.mapLinear(gpa(MIB_2), hpa(MIB_2), MIB_2, MmuFlags.RW);
@@ -135,6 +139,8 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
 
     @Test
     @Tag("A-134")
+    @Tag("A-32")
+    @Tag("A-163")
     void mapLinearChecksRangeThenAlignmentThenOverlap() {
         MmuFlags rw = MmuFlags.RW;
         space.mapLinear(gpa(0x12000), hpa(0x10000), PAGE, rw);
@@ -200,6 +206,8 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
 
     @Test
     @Tag("A-121")
+    @Tag("A-32")
+    @Tag("A-163")
     void populatingWithoutFramesLeavesNoTrace() {
         long before = machine.frames().freeFrames();
         for (int k = 1; ; k++) {
@@ -233,6 +241,8 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
     @Test
     @Tag("A-124")
     @Tag("A-139")
+    @Tag("A-104")
+    @Tag("A-114")
     void lazyAreasTakeNothingUntilTheyAreUsed() {
         long before = machine.frames().freeFrames();
         space.mapAlloc(gpa(0x13000), 2 * PAGE, MmuFlags.RW, ON_FAULT);
@@ -244,6 +254,7 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
     @Tag("A-126")
     @Tag("A-127")
     @Tag("A-143")
+    @Tag("A-174")
     void faultsTakeAFrameOnceAndTheSecondChangesNothing() {
         space.mapAlloc(gpa(0x14000), PAGE, MmuFlags.RW, ON_FAULT);
         assertTrue(space.handlePageFault(gpa(0x14008), AccessKind.WRITE));
@@ -276,6 +287,7 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
     @Test
     @Tag("A-122")
     @Tag("A-136")
+    @Tag("A-175")
     void unmappingThePagesInTheMiddleGivesTheirFramesBack() {
         space.mapAlloc(BASE, 4 * PAGE, MmuFlags.RW, EAGERLY);
         try (UserMemory memory = space.memory()) {
@@ -325,6 +337,7 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
 
     @Test
     @Tag("A-138")
+    @Tag("A-163")
     void closedSpaceRefusesEverythingAndClosesTwice() {
         space.mapAlloc(BASE, PAGE, MmuFlags.RW, EAGERLY);
         var other = AddrSpace.create(machine, BASE, SIZE);
@@ -347,6 +360,8 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
 
     @Test
     @Tag("A-144")
+    @Tag("A-115")
+    @Tag("A-163")
     void protectTakesRightsAndGivesThemBack() {
         space.mapAlloc(BASE, 3 * PAGE, MmuFlags.RW, EAGERLY);
         space.protect(gpa(0x11000), PAGE, MmuFlags.R);
@@ -364,6 +379,7 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
 
     @Test
     @Tag("A-144")
+    @Tag("A-115")
     void protectOfALinearAreaSplitsItsHugeLeaf() {
         try (var big = AddrSpace.create(machine, gpa(0), 1L << 32)) {
             big.mapLinear(gpa(MIB_2), hpa(MIB_2), MIB_2, MmuFlags.RW);
@@ -380,6 +396,7 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
     @Tag("A-42")
     @Tag("A-61")
     @Tag("A-144")
+    @Tag("A-163")
     void protectOverAHoleOrWithBadFlagsChangesNothing() {
         space.mapAlloc(BASE, PAGE, MmuFlags.RW, EAGERLY);
         space.mapAlloc(gpa(0x12000), PAGE, MmuFlags.RW, EAGERLY);

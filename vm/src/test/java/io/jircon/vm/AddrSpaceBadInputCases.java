@@ -290,6 +290,7 @@ abstract class AddrSpaceBadInputCases {
 
     @Test
     @Tag("A-136")
+    @Tag("A-179")
     void unmapRefusesBadArguments() {
         sweep(
                 List.of(guest(2), length(1)),

@@ -141,6 +141,9 @@ abstract class AddrSpaceFailureCases {
     @Tag("A-121")
     @Tag("A-137")
     @Tag("V-281")
+    @Tag("A-26")
+    @Tag("A-37")
+    @Tag("A-41")
     void whenTheTableRefusesAnOperationWorksOrChangesNothing(Operation operation) {
         refuse(operation, PagingError.NO_MEMORY, Lasting.ONE_CALL);
         refuse(operation, PagingError.NO_RESOURCES, Lasting.FROM_THEN_ON);

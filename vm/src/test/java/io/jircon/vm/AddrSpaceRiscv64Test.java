@@ -21,6 +21,13 @@ class AddrSpaceRiscv64Test {
     }
 
     @Nested
+    class Sets extends AddrSpaceSetCases {
+        Sets() {
+            super(HAL);
+        }
+    }
+
+    @Nested
     class BadInput extends AddrSpaceBadInputCases {
         BadInput() {
             super(HAL, 56);

@@ -21,6 +21,13 @@ class AddrSpaceX8664Test {
     }
 
     @Nested
+    class Sets extends AddrSpaceSetCases {
+        Sets() {
+            super(HAL);
+        }
+    }
+
+    @Nested
     class BadInput extends AddrSpaceBadInputCases {
         BadInput() {
             super(HAL, 46);

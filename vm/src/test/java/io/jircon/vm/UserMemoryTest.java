@@ -363,6 +363,7 @@ class UserMemoryTest {
     }
 
     @Test
+    @Tag("A-155")
     void rangeThatPassesTheEndOfTheSpaceMovesNothing() {
         refuses(ZxStatus.OUT_OF_RANGE, () -> memory.read(-4, 8));
         refuses(ZxStatus.OUT_OF_RANGE, () -> memory.write(-1, new byte[2]));

@@ -95,6 +95,7 @@ class VmProcessTest {
     @Tag("K-141")
     @Tag("K-142")
     @Tag("K-143")
+    @Tag("K-38")
     void deathEndsTheAddressSpaceAndLeavesSharedObjects() {
         VmProcess process = VmProcess.create(machine, "mortal");
         VmAddressRegion child = process.root().allocate(VmarFlags.CAN_MAP_RWX, 0, 4 * PAGE);

@@ -246,6 +246,7 @@ class VmarCallsTest extends VmarCallsFixture {
     @Tag("VMAR_MAPS:OnSelfSucceeds")
     @Tag("VMAR_MAPS:RequiresInspectRights")
     @Tag("VMAR_MAPS:VmarDestroyedFails")
+    @Tag("K-34")
     void infoNeedsInspectAndWorksOnTheDead() {
         int region = region(4);
         VmarInfo info = calls.info(region);
@@ -278,6 +279,7 @@ class VmarCallsTest extends VmarCallsFixture {
 
     @Test
     @Tag("V-23")
+    @Tag("K-12")
     void closingEveryHandleLeavesTheRegion() {
         var made = calls.allocate(root, CAN_RWXS, 0, 4 * PAGE);
         long at = calls.map(made.handle(), RW, 0, vmo, 0, PAGE);

@@ -61,6 +61,7 @@ class VmarFailureTest {
     @Tag("V-131")
     @Tag("V-154")
     @Tag("V-282")
+    @Tag("A-33")
     void withoutAFrameAnOperationWorksOrChangesNothing(Setting setting, Operation operation) {
         ZxStatus expected = statusWithoutFailure(setting, operation);
         boolean failed = true;
@@ -89,6 +90,7 @@ class VmarFailureTest {
     @Tag("V-104")
     @Tag("V-181")
     @Tag("V-282")
+    @Tag("A-33")
     void whenTheTableRefusesAnOperationWorksOrChangesNothing(Setting setting, Operation operation) {
         ZxStatus expected = statusWithoutFailure(setting, operation);
         refuse(setting, operation, expected, PagingError.NO_MEMORY, Lasting.ONE_CALL);

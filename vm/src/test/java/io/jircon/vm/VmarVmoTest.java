@@ -156,6 +156,7 @@ class VmarVmoTest {
     @Test
     @Tag("V-25")
     @Tag("V-219")
+    @Tag("K-12")
     void aMappingKeepsAClosedObjectAlive() {
         VmObject lone = VmObject.create(vm.machine, PAGE);
         mapAt(region, 0, RW, lone, 0, 1);

@@ -114,6 +114,9 @@ class VmoCallsTest extends VmoFixture {
 
     @Test
     @Tag("O-33")
+    @Tag("K-55")
+    @Tag("O-51")
+    @Tag("O-238")
     void eachCallAsksForItsOwnRight() {
         int all = vmo(1, RESIZABLE);
         int reader = with(all, Rights.READ);
@@ -178,6 +181,7 @@ class VmoCallsTest extends VmoFixture {
     @Test
     @Tag("O-130")
     @Tag("O-131")
+    @Tag("K-55")
     void createChildChecksInOrder() {
         int vmo = vmo(1, 0);
         int bare = with(vmo, Rights.READ);

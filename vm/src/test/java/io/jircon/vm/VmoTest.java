@@ -265,6 +265,7 @@ class VmoTest extends VmoFixture {
     @Tag("O-23")
     @Tag("O-24")
     @Tag("O-25")
+    @Tag("A-172")
     void aPhysicalObjectOnlyMapsAndSlices() {
         refused(ZxStatus.INVALID_ARGS, () -> VmObject.createPhysical(machine, 0x1000, 1));
         refused(ZxStatus.INVALID_ARGS, () -> VmObject.createPhysical(machine, 1, PAGE));

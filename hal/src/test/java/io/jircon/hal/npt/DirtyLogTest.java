@@ -50,6 +50,7 @@ class DirtyLogTest {
                 || (log.resolveFault(at) && Bench.walks(table, at, AccessKind.WRITE));
     }
 
+    @Tag("A-177")
     @ParameterizedTest
     @MethodSource("io.jircon.hal.npt.Formats#kinds")
     void reportsEveryPageThatWasWrittenSinceTheLastLook(PagingFormat format) {

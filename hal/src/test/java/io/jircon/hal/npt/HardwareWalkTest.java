@@ -16,6 +16,7 @@ import io.jircon.hal.WalkResult;
 import io.jircon.hal.npt.Aarch64Stage2Options.AccessFlag;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -77,6 +78,7 @@ class HardwareWalkTest {
     }
 
     @Test
+    @Tag("A-53")
     void eptHugeLeafAndPointer() {
         PagingFormat ept = EptOptions.DEFAULT.format();
         assertEquals("40000010", walk(ept, 1, PA | 0xb7, R));

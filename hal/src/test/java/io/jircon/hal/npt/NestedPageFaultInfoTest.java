@@ -19,6 +19,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 @Tag("A-150")
+@Tag("A-147")
 class NestedPageFaultInfoTest {
     private static final GuestPhysAddr GPA = new GuestPhysAddr(0x1_2345_6784L);
     private static final GuestVirtAddr GVA = new GuestVirtAddr(0x7fff_0000_0784L);
@@ -41,6 +42,7 @@ class NestedPageFaultInfoTest {
     }
 
     @Test
+    @Tag("A-148")
     void eptQualificationsAreThoseOfTheManual() {
         var write = fault(AccessKind.WRITE, FaultCause.PERMISSION, 0);
         assertEquals(0x18a, EptFault.encode(write, MmuFlags.R).qualification());
@@ -95,6 +97,7 @@ class NestedPageFaultInfoTest {
     }
 
     @Test
+    @Tag("A-148")
     void aarch64SyndromesAreThoseOfTheManual() {
         Aarch64Abort write =
                 Aarch64Abort.encode(fault(AccessKind.WRITE, FaultCause.NOT_PRESENT, 1));
@@ -159,6 +162,7 @@ class NestedPageFaultInfoTest {
     }
 
     @Test
+    @Tag("A-148")
     void riscvTrapsAreThoseOfTheManual() {
         var store = fault(AccessKind.WRITE, FaultCause.NOT_PRESENT, 0);
         assertEquals(

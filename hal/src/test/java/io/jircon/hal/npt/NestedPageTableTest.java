@@ -49,6 +49,8 @@ class NestedPageTableTest {
         table.map(vaddr, paddr, PageSize.SIZE_4K, MmuFlags.RW);
     }
 
+    @Tag("A-51")
+    @Tag("A-62")
     @Test
     void queryIncludesTheOffsetInTheLeafAndUnmapDoesNot() {
         map2M(M2, 3 * M2);
@@ -61,6 +63,9 @@ class NestedPageTableTest {
     }
 
     @Tag("A-51")
+    @Tag("A-18")
+    @Tag("A-47")
+    @Tag("A-179")
     @Test
     void whatIsNotMappedIsSaidToBeSo() {
         assertEquals(PagingError.NOT_MAPPED, error(() -> table.query(0x5000)));
@@ -140,6 +145,7 @@ class NestedPageTableTest {
     }
 
     @Tag("A-63")
+    @Tag("A-48")
     @Test
     void leafSizesFollowAlignment() {
         range(0x3fff_f000L, 0x3fff_f000L + G1, K4 + G1 + 2 * M2 + K4);
@@ -158,6 +164,7 @@ class NestedPageTableTest {
 
     @Tag("A-52")
     @Tag("H4")
+    @Tag("A-71")
     @Test
     void aHugeLeafAtFrameZeroIsStillAHugeLeaf() {
         map2M(M2, 0);
@@ -173,6 +180,23 @@ class NestedPageTableTest {
         assertEquals(NestedPageTable.NO_TRANSLATION, table.translate(0));
         map4K(0, 0x5000);
         assertEquals(0x5000, table.translate(0));
+    }
+
+    @Tag("A-56")
+    @ParameterizedTest
+    @MethodSource("io.jircon.hal.npt.Formats#all")
+    void whatIsNotPresentIsNotInTheWay(PagingFormat format) {
+        try (NestedPageTable other = bench.table(format)) {
+            long at = other.firstAddress();
+            other.map(at, 0x5000, PageSize.SIZE_4K, MmuFlags.RW);
+            other.map(at + K4, 0x6000, PageSize.SIZE_4K, MmuFlags.RW);
+            long entry = other.explain(at, AccessKind.READ).steps().getLast().entryAddress();
+            bench.memory.writeLong(entry, bench.memory.readLong(entry) & ~format.presentMask);
+            assertEquals(NestedPageTable.NO_TRANSLATION, other.translate(at));
+            other.map(at, 0x7000, PageSize.SIZE_4K, MmuFlags.R);
+            assertEquals(0x7000, other.translate(at));
+            assertEquals(0x6000, other.translate(at + K4));
+        }
     }
 
     @Tag("A-57")
@@ -230,6 +254,7 @@ class NestedPageTableTest {
     }
 
     @Tag("A-69")
+    @Tag("A-179")
     @Test
     void closeFreesTablesAndNoFrames() {
         long frame = bench.frames.allocate();
@@ -387,6 +412,7 @@ class NestedPageTableTest {
         assertEquals(1, table.tableFrames());
     }
 
+    @Tag("A-71")
     @Test
     void checksComeInTheOrderOfTheContract() {
         assertEquals(

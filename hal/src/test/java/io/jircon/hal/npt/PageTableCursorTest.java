@@ -43,6 +43,7 @@ class PageTableCursorTest {
     }
 
     @Tag("A-74")
+    @Tag("A-78")
     @Test
     void aBatchFlushesOnceAtItsEnd() {
         fill(0, 64);
@@ -63,6 +64,23 @@ class PageTableCursorTest {
             }
         }
         assertEquals(List.of("flush all"), bench.events);
+    }
+
+    @Tag("A-77")
+    @Test
+    void aBatchThatFailsHalfWayStillFlushesWhatItChanged() {
+        fill(0, 8);
+        bench.events.clear();
+        assertThrows(
+                PagingException.class,
+                () -> {
+                    try (PageTableCursor cursor = table.openCursor()) {
+                        cursor.unmap(0);
+                        cursor.protectRange(2 * K4, K4, MmuFlags.R);
+                        cursor.unmap(0);
+                    }
+                });
+        assertEquals(List.of("flush 0/12", "flush 2000/12"), bench.events);
     }
 
     @Tag("A-68")

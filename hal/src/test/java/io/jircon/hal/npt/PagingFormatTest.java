@@ -3,6 +3,7 @@ package io.jircon.hal.npt;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -22,6 +23,7 @@ class PagingFormatTest {
     private static final MmuFlags UNCACHED = MmuFlags.of(MmuFlags.UNCACHED_BIT);
 
     @Tag("A-83")
+    @Tag("A-48")
     @Test
     void eptValuesAreThoseOfTheManual() {
         PagingFormat ept = EptOptions.DEFAULT.format();
@@ -46,6 +48,10 @@ class PagingFormatTest {
 
     @Tag("A-90")
     @Tag("A-93")
+    @Tag("A-48")
+    @Tag("A-91")
+    @Tag("A-92")
+    @Tag("A-98")
     @Test
     void aarch64Stage2ValuesAreThoseOfTheManual() {
         PagingFormat stage2 = Aarch64Stage2Options.DEFAULT.format();
@@ -61,6 +67,7 @@ class PagingFormatTest {
 
     @Tag("A-101")
     @Tag("A-102")
+    @Tag("A-48")
     @Test
     void riscvValuesAreThoseOfTheManual() {
         PagingFormat guest = RiscvOptions.GUEST.format();
@@ -88,7 +95,47 @@ class PagingFormatTest {
         assertEquals(4, Aarch64Stage2Options.DEFAULT.withIpaBits(44).format().levels());
     }
 
+    @Tag("A-82")
+    @Tag("A-107")
+    @Test
+    void widthsAreThoseOfTheArchitectures() {
+        assertWidths(48, 46, EptOptions.DEFAULT.format());
+        assertWidths(57, 52, EptOptions.DEFAULT.withLevels(5).withPhysicalBits(52).format());
+        assertWidths(40, 40, Aarch64Stage2Options.DEFAULT.format());
+        assertWidths(
+                48, 48, Aarch64Stage2Options.DEFAULT.withIpaBits(48).withPhysicalBits(48).format());
+        assertWidths(41, 56, RiscvOptions.GUEST.format());
+        assertWidths(50, 56, RiscvOptions.GUEST.withLevels(4).format());
+        assertWidths(59, 56, RiscvOptions.GUEST.withLevels(5).format());
+    }
+
+    private static void assertWidths(int addressBits, int physicalBits, PagingFormat format) {
+        assertEquals(addressBits, format.addressBits(), format::name);
+        assertEquals(physicalBits, format.physicalBits(), format::name);
+        long top = 1L << physicalBits;
+        long last = format.encodeLeaf(top - 0x1000, MmuFlags.R, PageSize.SIZE_4K);
+        assertEquals(top - 0x1000, format.address(last), format::name);
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> format.encodeLeaf(top, MmuFlags.R, PageSize.SIZE_4K));
+    }
+
+    @Tag("A-14")
+    @ParameterizedTest
+    @MethodSource("io.jircon.hal.npt.Formats#nested")
+    void userIsNothingToTheHardwareOfASecondStage(PagingFormat format) {
+        long raw = page(format, MmuFlags.RW);
+        long user = page(format, MmuFlags.RW.with(MmuFlags.of(MmuFlags.USER_BIT)));
+        assertNotEquals(raw, user);
+        for (FormatField field : format.fields(0, raw)) {
+            if (field.role() != FormatField.Role.IGNORED) {
+                assertEquals(field.bits().get(raw), field.bits().get(user), field::name);
+            }
+        }
+    }
+
     @Tag("A-16")
+    @Tag("A-94")
     @ParameterizedTest
     @MethodSource("io.jircon.hal.npt.Formats#all")
     void decodingGivesBackEveryFlagSetThatIsSupported(PagingFormat format) {
@@ -114,6 +161,7 @@ class PagingFormatTest {
     }
 
     @Tag("A-59")
+    @Tag("A-85")
     @ParameterizedTest
     @MethodSource("io.jircon.hal.npt.Formats#all")
     void flagsWithoutAccessAreRefused(PagingFormat format) {
@@ -171,6 +219,22 @@ class PagingFormatTest {
         }
     }
 
+    @Tag("A-105")
+    @ParameterizedTest
+    @MethodSource("io.jircon.hal.npt.Formats#all")
+    void whatIsNotPresentIsNeitherTableNorLeaf(PagingFormat format) {
+        for (int height = 0; height < format.levels(); height++) {
+            long pointer = format.encodePointer(PA) & ~format.presentMask;
+            assertEquals(PageTableEntry.Absent.INSTANCE, format.decode(height, pointer));
+            if (height <= format.maxLeafHeight) {
+                long leaf = format.leafAttributes[height][MmuFlags.RWX.bits()];
+                assertEquals(
+                        PageTableEntry.Absent.INSTANCE,
+                        format.decode(height, (leaf | PA) & ~format.presentMask));
+            }
+        }
+    }
+
     @ParameterizedTest
     @MethodSource("io.jircon.hal.npt.Formats#all")
     void fieldsCoverTheWordWithoutOverlap(PagingFormat format) {
@@ -219,6 +283,9 @@ class PagingFormatTest {
         assertEquals("not present", guest.describe(1, 0x1234_5000));
     }
 
+    @Tag("A-45")
+    @Tag("A-89")
+    @Tag("A-109")
     @Test
     void impossibleOptionsAreRefused() {
         assertThrows(IllegalArgumentException.class, () -> EptOptions.DEFAULT.withLevels(3));

@@ -3,6 +3,7 @@ package io.jircon.hal.npt;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -60,6 +61,7 @@ class RootRegisterTest {
 
     @ParameterizedTest
     @MethodSource("io.jircon.hal.npt.Formats#all")
+    @Tag("A-113")
     void decodingGivesBackEveryRegisterOfAFormat(PagingFormat format) {
         long root = 0x8001_0000L;
         for (RootRegister register : format.rootRegisters(root, 5)) {

@@ -8,12 +8,14 @@ import io.jircon.hal.PageSize;
 import org.jetbrains.lincheck.datastructures.IntGen;
 import org.jetbrains.lincheck.datastructures.Operation;
 import org.jetbrains.lincheck.datastructures.Param;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /// The frame allocator is one thing to all its users: no frame is had twice, none gets lost, and
 /// the count is right at every moment.
 @Param(name = "frame", gen = IntGen.class, conf = "0:7")
 @Param(name = "count", gen = IntGen.class, conf = "1:4")
+@Tag("A-167")
 public final class FrameAllocatorLincheckTest {
     private static final long BASE = 0x8000_0000L;
     private static final int FRAMES = 8;
