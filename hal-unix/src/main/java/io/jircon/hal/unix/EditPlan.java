@@ -16,6 +16,10 @@ final class EditPlan {
     private long[] counts = new long[16];
     private long[] before = new long[16];
     private long[] after = new long[16];
+
+    // What the host has to show for them, of HostFrames.hostPage.
+    private long[] hostBefore = new long[16];
+    private long[] hostAfter = new long[16];
     private int size;
     private boolean weakens;
 
@@ -58,6 +62,16 @@ final class EditPlan {
         return after[edit];
     }
 
+    /// What the host shows for an edit's first page.
+    long hostBefore(int edit) {
+        return hostBefore[edit];
+    }
+
+    /// What the host is to show for an edit's first page.
+    long hostAfter(int edit) {
+        return hostAfter[edit];
+    }
+
     /// Whether some page loses its entry, its frame or a right: accesses that still use the old
     /// translation have to be waited for.
     boolean weakens() {
@@ -76,10 +90,14 @@ final class EditPlan {
             long oldHere = ShadowEntry.advance(old, done);
             long wantedHere = ShadowEntry.advance(wanted, done);
             long part = frames.untilBorder(wantedHere, frames.untilBorder(oldHere, count - done));
-            if (size > 0 && continuesLast(page + done, oldHere, wantedHere)) {
+            long hostOld = frames.hostPage(oldHere);
+            long hostWanted = frames.hostPage(wantedHere);
+            if (size > 0 && continuesLast(page + done, oldHere, wantedHere, hostOld, hostWanted)) {
                 counts[size - 1] += part;
             } else {
                 append(page + done, part, oldHere, wantedHere);
+                hostBefore[size - 1] = hostOld;
+                hostAfter[size - 1] = hostWanted;
             }
             done += part;
         }
@@ -90,17 +108,17 @@ final class EditPlan {
                 && (ShadowEntry.flagBits(old) & ~ShadowEntry.flagBits(wanted)) == 0;
     }
 
-    private boolean continuesLast(long page, long old, long wanted) {
+    private boolean continuesLast(long page, long old, long wanted, long hostOld, long hostWanted) {
         int last = size - 1;
         return page == end(last)
-                && continues(before[last], old, counts[last])
-                && continues(after[last], wanted, counts[last]);
+                && old == ShadowEntry.advance(before[last], counts[last])
+                && wanted == ShadowEntry.advance(after[last], counts[last])
+                && isShown(hostOld) == isShown(hostBefore[last])
+                && isShown(hostWanted) == isShown(hostAfter[last]);
     }
 
-    private boolean continues(long first, long next, long distance) {
-        return next == ShadowEntry.advance(first, distance)
-                && (frames.hostPage(first) == HostFrames.NO_HOST_PAGE)
-                        == (frames.hostPage(next) == HostFrames.NO_HOST_PAGE);
+    private static boolean isShown(long hostPage) {
+        return hostPage != HostFrames.NO_HOST_PAGE;
     }
 
     private void append(long page, long count, long old, long wanted) {
@@ -119,6 +137,8 @@ final class EditPlan {
         counts = Arrays.copyOf(counts, capacity);
         before = Arrays.copyOf(before, capacity);
         after = Arrays.copyOf(after, capacity);
+        hostBefore = Arrays.copyOf(hostBefore, capacity);
+        hostAfter = Arrays.copyOf(hostAfter, capacity);
     }
 
     /// How the number of host mappings changes.
@@ -138,26 +158,22 @@ final class EditPlan {
             if (pages[i] > 0) {
                 long oldLeft =
                         joined
-                                ? hostPageAt(before[i - 1], counts[i - 1] - 1)
+                                ? ShadowEntry.advance(hostBefore[i - 1], counts[i - 1] - 1)
                                 : frames.hostPage(runs.get(pages[i] - 1));
-                long newLeft = joined ? hostPageAt(after[i - 1], counts[i - 1] - 1) : oldLeft;
-                now += border(newLeft, frames.hostPage(after[i]));
-                now -= border(oldLeft, frames.hostPage(before[i]));
+                long newLeft =
+                        joined ? ShadowEntry.advance(hostAfter[i - 1], counts[i - 1] - 1) : oldLeft;
+                now += border(newLeft, hostAfter[i]) - border(oldLeft, hostBefore[i]);
             }
             boolean openEnd = i + 1 == size || pages[i + 1] != end(i);
             if (openEnd && end(i) < pageCount) {
                 long right = frames.hostPage(runs.get(end(i)));
-                now += border(hostPageAt(after[i], counts[i] - 1), right);
-                now -= border(hostPageAt(before[i], counts[i] - 1), right);
+                now += border(ShadowEntry.advance(hostAfter[i], counts[i] - 1), right);
+                now -= border(ShadowEntry.advance(hostBefore[i], counts[i] - 1), right);
             }
             peak = Math.max(peak, now);
         }
         result.change = now;
         result.peak = peak;
-    }
-
-    private long hostPageAt(long first, long distance) {
-        return frames.hostPage(ShadowEntry.advance(first, distance));
     }
 
     private static int border(long left, long right) {

@@ -21,7 +21,6 @@ final class HostEditor {
     }
 
     private final HostWindow window;
-    private final HostFrames frames;
 
     // The call being put together: edits firstEdit..lastEdit (inclusive), pages [start, end).
     private Action action = Action.NOTHING;
@@ -33,9 +32,8 @@ final class HostEditor {
     /// Whether taking back failed, so that the host no longer agrees with the shadow.
     private boolean broken;
 
-    HostEditor(HostWindow window, HostFrames frames) {
+    HostEditor(HostWindow window) {
         this.window = window;
-        this.frames = frames;
     }
 
     /// Whether the host's mappings are no longer those of the shadow.
@@ -69,7 +67,7 @@ final class HostEditor {
                 action = next;
                 firstEdit = edit;
                 start = page;
-                shown = frames.hostPage(plan.after(edit));
+                shown = plan.hostAfter(edit);
             }
             end = plan.end(edit);
             absentEnd = -1;
@@ -78,7 +76,7 @@ final class HostEditor {
     }
 
     private boolean continuesCall(EditPlan plan, int edit) {
-        long wanted = frames.hostPage(plan.after(edit));
+        long wanted = plan.hostAfter(edit);
         return switch (action) {
             case SHOW -> wanted == ShadowEntry.advance(shown, plan.page(edit) - start);
             case PROTECT -> HostFrames.protectionOf(wanted) == HostFrames.protectionOf(shown);
@@ -88,8 +86,8 @@ final class HostEditor {
     }
 
     private Action actionOf(EditPlan plan, int edit) {
-        long old = frames.hostPage(plan.before(edit));
-        long wanted = frames.hostPage(plan.after(edit));
+        long old = plan.hostBefore(edit);
+        long wanted = plan.hostAfter(edit);
         if (old == wanted) {
             return old == HostFrames.NO_HOST_PAGE ? Action.ABSENT : Action.NOTHING;
         }
@@ -127,14 +125,14 @@ final class HostEditor {
         }
         int undoEnd = action == Action.PROTECT ? nextEdit : firstEdit;
         for (int edit = 0; edit < undoEnd; edit++) {
-            long old = frames.hostPage(plan.before(edit));
+            long old = plan.hostBefore(edit);
             long page = plan.page(edit);
             long count = plan.count(edit);
             long result =
                     switch (actionOf(plan, edit)) {
                         case NOTHING, ABSENT -> 0;
                         case PROTECT ->
-                                window.canProtect(frames.hostPage(plan.after(edit)), old)
+                                window.canProtect(plan.hostAfter(edit), old)
                                         ? window.protect(page, count, old)
                                         : window.show(page, count, old);
                         case SHOW, HIDE ->

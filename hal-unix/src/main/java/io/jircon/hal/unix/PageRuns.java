@@ -179,7 +179,7 @@ final class PageRuns {
     void set(long page, long count, long entry) {
         assert page >= 0 && count > 0 && count <= pageCount - page : page + "+" + count;
         Node node = nodeOf(page);
-        boolean inNode = (page ^ (page + count - 1)) >>> NODE_SHIFT == 0;
+        boolean inNode = (page ^ (page + count - 1)) >>> (node.shift + NODE_SHIFT) == 0;
         if (node.below == null && inNode) {
             set(node, page, count, entry);
             if (node.used == 0) {
@@ -188,7 +188,8 @@ final class PageRuns {
             return;
         }
         near = null;
-        set(root, page, count, entry);
+        // With entries in it the node stays, and nothing changes above it.
+        set(inNode && entry != ShadowEntry.NONE ? node : root, page, count, entry);
     }
 
     private void set(Node node, long page, long count, long entry) {

@@ -84,7 +84,7 @@ public final class UnixMmapPageTable implements PageTableTrait {
         this.shadow = new TableShadow(bounds);
         this.plan = new EditPlan(frames);
         this.planner = new EditPlanner(bounds, shadow.runs(), frames, window.address());
-        this.editor = new HostEditor(window, frames);
+        this.editor = new HostEditor(window);
         HeldFaults held = hal.heldFaults();
         this.faults =
                 held == null

@@ -15,6 +15,7 @@ import java.util.random.RandomGeneratorFactory;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// The tree of runs against an array with a word for each page.
 class PageRunsTest {
@@ -82,15 +83,19 @@ class PageRunsTest {
         assertEquals(1L << 24, runs.runLength(0, 1L << 24));
     }
 
-    @Test
-    void pagesThatComeAndGoLeaveNoNodes() {
+    /// Runs of 64 and 2,048 pages fill slots of nodes in the middle of the tree.
+    @ParameterizedTest(name = "count={0}")
+    @ValueSource(ints = {1, 64, 2048})
+    void pagesThatComeAndGoLeaveNoNodes(int count) {
         var runs = new PageRuns(1L << 24);
-        for (long page = 0; page < 1L << 24; page += 999) {
-            runs.set(page, 1, ENTRY);
+        long step = 999L * count;
+        for (long page = 0; page < (1L << 24) - step; page += step) {
+            runs.set(page, count, ENTRY);
             assertEquals(ENTRY, runs.get(page));
-            runs.set(page, 1, ShadowEntry.NONE);
+            runs.set(page, count, ENTRY + PageSize.BASE_BYTES);
+            runs.set(page, count, ShadowEntry.NONE);
             assertEquals(ShadowEntry.NONE, runs.get(page));
-            if (page % 100 == 0) {
+            if (count > 1 || page % 100 == 0) {
                 assertTrue(runs.nodeCount() < LEVELS, runs.nodeCount() + " nodes");
             }
         }
