@@ -4,6 +4,7 @@ import static io.jircon.kobject.ZxStatus.ACCESS_DENIED;
 import static io.jircon.kobject.ZxStatus.ALREADY_EXISTS;
 import static io.jircon.kobject.ZxStatus.BAD_STATE;
 import static io.jircon.kobject.ZxStatus.INVALID_ARGS;
+import static io.jircon.kobject.ZxStatus.IO;
 import static io.jircon.kobject.ZxStatus.NOT_FOUND;
 import static io.jircon.kobject.ZxStatus.NOT_SUPPORTED;
 import static io.jircon.kobject.ZxStatus.NO_MEMORY;
@@ -26,9 +27,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.jircon.hal.AccessKind;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageTableTrait;
+import io.jircon.hal.PagingError;
 import io.jircon.kobject.ObjectType;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -66,8 +69,13 @@ class ZcoreDefectsTest {
     void placementIsRandomExceptInACompactRegion() {
         try (Machine random = Machine.builder(new FakeHal()).seed(1).boot()) {
             VmAddressRegion root = VmAddressRegion.newRoot(random);
-            long first = root.allocate(VmarFlags.COMPACT, 0, 64 * PAGE).baseAddress();
-            assertTrue(first != root.baseAddress());
+            VmAddressRegion compact = root.allocate(VmarFlags.COMPACT, 0, 64 * PAGE);
+            assertTrue(compact.baseAddress() != root.baseAddress());
+            for (int page = 0; page < 3; page++) {
+                assertEquals(
+                        compact.baseAddress() + page * PAGE,
+                        compact.allocate(VmarFlags.NONE, 0, PAGE).baseAddress());
+            }
             root.destroyAddressSpace();
         }
     }
@@ -84,6 +92,7 @@ class ZcoreDefectsTest {
     @Tag("zcore-V5")
     void anOffsetThatWrapsDoesNotEscapeTheParent() {
         refuses(INVALID_ARGS, "V-68", () -> region.allocate(SPECIFIC, -0x8000L, 4 * PAGE));
+        refuses(INVALID_ARGS, "V-68", () -> region.allocate(SPECIFIC, -PAGE, 4 * PAGE));
         refuses(INVALID_ARGS, "V-68", () -> region.map(R.with(SPECIFIC), -base, vmo, 0, PAGE));
     }
 
@@ -134,8 +143,12 @@ class ZcoreDefectsTest {
     void protectLooksAtWhatItTouchesOnly() {
         region.map(R.with(SPECIFIC), 0, vmo, 0, PAGE, MmuFlags.R);
         mapAt(region, 1, R, vmo, 1, 1);
-        child(region, 2, 1);
+        region.map(R.with(SPECIFIC), 2 * PAGE, vmo, 2 * PAGE, PAGE, MmuFlags.R);
         region.protect(RW, base + PAGE, PAGE);
+        child(region, 3, 1);
+        mapAt(region, 4, R, vmo, 4, 1);
+        child(region, 5, 1);
+        region.protect(RW, base + 4 * PAGE, PAGE);
         refuses(INVALID_ARGS, "V-145", () -> region.protect(R, base + PAGE, 0));
         VmAddressRegion inner = child(region, 8, 2);
         mapAt(inner, 0, RW, vmo, 0, 2);
@@ -149,8 +162,13 @@ class ZcoreDefectsTest {
         mapAt(region, 0, RW, vmo, 0, 4);
         region.protect(R, base, 4 * PAGE);
         assertEquals("0000", vm.entries(base, 4));
+        // One page that is there: there is a page table to look into, and something to share.
+        region.protect(RW, base, 4 * PAGE);
+        touch(base + 3 * PAGE, 1);
         vm.closing(vmo.createSnapshot(0, 4 * PAGE));
-        assertEquals("0000", vm.entries(base, 4));
+        assertEquals("0001", vm.entries(base, 4));
+        region.protect(R, base, 4 * PAGE);
+        assertEquals("0001", vm.entries(base, 4));
     }
 
     @Test
@@ -193,7 +211,9 @@ class ZcoreDefectsTest {
     @Tag("zcore-V18")
     void everythingAboutADeadRegionIsAnAnswer() {
         region.destroy();
+        vm.root.map(RW.with(SPECIFIC), base - vm.root.baseAddress(), vmo, 0, PAGE);
         assertEquals(NOT_FOUND, region.handlePageFault(base, AccessKind.READ));
+        assertEquals(NOT_FOUND, region.handlePageFault(base, AccessKind.READ, 2));
         assertNull(region.findMapping(base));
         refuses(BAD_STATE, "V-221", region::maps);
         region.info();
@@ -281,6 +301,8 @@ class ZcoreDefectsTest {
         assertEquals(1, resizable.shareCount());
         resizable.setSize(PAGE);
         assertEquals(2 * PAGE, vm.root.taskStats().mappedBytes());
+        vm.root.unmap(region.baseAddress(), region.sizeBytes());
+        assertEquals(0, resizable.mappingCount());
     }
 
     @Test
@@ -293,6 +315,15 @@ class ZcoreDefectsTest {
         long frame = table.translate(base);
         assertEquals(OK, vm.read(base));
         assertEquals(frame, table.translate(base));
+        var tables = new FailingTables(VmarFixture.newHal(UnaryOperator.identity()));
+        try (var failing = new VmarFixture(tables)) {
+            long at = failing.root.map(RW, 0, failing.vmo(1), 0, PAGE);
+            tables.failAt(1, PagingError.NO_RESOURCES, FailingTables.Lasting.ONE_CALL);
+            assertEquals(NO_RESOURCES, failing.write(at));
+            tables.failAt(1, PagingError.SYSTEM, FailingTables.Lasting.ONE_CALL);
+            assertEquals(IO, failing.write(at));
+            assertEquals(OK, failing.write(at));
+        }
     }
 
     @Test
