@@ -114,6 +114,7 @@ class VmarCallsTest extends VmarCallsFixture {
     @Tag("V-55")
     @Tag("V-56")
     @Tag("O-37")
+    @Tag("O-245")
     void mapNeedsTheRightOnBothHandles() {
         refuses(ACCESS_DENIED, () -> calls.map(root, RX, 0, vmo, 0, PAGE));
         int executable =

@@ -484,6 +484,7 @@ class VmarPagerTest {
     @Test
     @Tag("O-299")
     @Tag("O-308")
+    @Tag("O-46")
     void shrinkingEndsTheWaitForWhatIsCutAndTrimsTheRest() throws InterruptedException {
         VmObject file = scene.file(4, VmoOption.RESIZABLE);
         long at = map(file, 4);
@@ -500,5 +501,17 @@ class VmarPagerTest {
         assertEquals("done", commit.result());
         VmarFixture.refuses(ZxStatus.OUT_OF_RANGE, "O-279", () -> scene.supply(file, 2, 3));
         scene.requireNoRequest();
+    }
+
+    @Test
+    @Tag("O-127")
+    void pinThatWaitsForPagesThatAreCutIsOutOfRange() throws InterruptedException {
+        VmObject file = scene.file(4, VmoOption.RESIZABLE);
+        var pin = run(() -> file.pin(PAGE, 3 * PAGE).close());
+        assertEquals("READ 1+3", scene.request());
+        file.setSize(2 * PAGE);
+        scene.supply(file, 0, 1, 2);
+        assertEquals(ZxStatus.OUT_OF_RANGE, pin.refusal());
+        file.pin(PAGE, PAGE).close();
     }
 }

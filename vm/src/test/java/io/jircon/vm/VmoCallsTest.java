@@ -115,7 +115,6 @@ class VmoCallsTest extends VmoFixture {
     @Test
     @Tag("O-33")
     @Tag("K-55")
-    @Tag("O-51")
     @Tag("O-238")
     void eachCallAsksForItsOwnRight() {
         int all = vmo(1, RESIZABLE);
@@ -152,6 +151,7 @@ class VmoCallsTest extends VmoFixture {
     @Test
     @Tag("O-34")
     @Tag("O-35")
+    @Tag("O-245")
     void rightsOfChildrenFollowFromTheParentsHandle() {
         int vmo = vmo(1, 0);
         int narrow = with(vmo, Rights.READ | Rights.DUPLICATE);

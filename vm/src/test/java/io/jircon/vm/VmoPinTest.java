@@ -62,6 +62,7 @@ class VmoPinTest extends VmoFixture {
     @Tag("O-28")
     @Tag("O-97")
     @Tag("O-125")
+    @Tag("O-66")
     void pinnedPagesStayWhereTheyAre() {
         VmObject vmo = written(2, VmoOption.RESIZABLE);
         try (PinnedPages pinned = vmo.pin(0, 2 * PAGE)) {

@@ -289,6 +289,7 @@ class VmoTest extends VmoFixture {
     @Tag("O-260")
     @Tag("O-261")
     @Tag("O-262")
+    @Tag("O-22")
     void aDiscardableObjectLosesItsPagesOnlyWhileUnlocked() {
         var vmo = (PagedVmo) written(2, VmoOption.DISCARDABLE);
         assertEquals(0, vmo.reclaim());
