@@ -19,6 +19,7 @@ class AddressTest {
 
     @Test
     @Tag("A-2")
+    @Tag("memory_addr:test_addr_convert_and_comparison")
     void orderIsUnsignedAndEqualityByValueAndKind() {
         assertTrue(gpa(1).compareTo(TOP) < 0);
         assertEquals(0, TOP.compareTo(gpa(-1)));
@@ -43,6 +44,8 @@ class AddressTest {
 
     @Test
     @Tag("A-3")
+    @Tag("memory_addr:test_addr_fmt")
+    @Tag("memory_addr:test_range_format")
     void textHasPrefixAndHexadecimalDigits() {
         assertEquals("GPA:0xabc", gpa(0xabc).toString());
         assertEquals("GVA:0xffffffffffffffff", new GuestVirtAddr(-1).toString());
@@ -53,6 +56,10 @@ class AddressTest {
 
     @Test
     @Tag("A-4")
+    @Tag("memory_addr:test_addr_arithmetic")
+    @Tag("memory_addr:test_addr_add_overflow")
+    @Tag("memory_addr:test_addr_sub_underflow")
+    @Tag("memory_addr:test_addr_sub_addr_overflow")
     void nothingWraps() {
         assertEquals(TOP, gpa(0).add(-1));
         assertEquals(gpa(0), TOP.sub(-1));
@@ -65,6 +72,7 @@ class AddressTest {
 
     @Test
     @Tag("A-5")
+    @Tag("memory_addr:test_addr_checked_arithmetic")
     void checkedFormsAnswerEmpty() {
         assertEquals(Optional.empty(), TOP.checkedAdd(1));
         assertEquals(Optional.of(TOP), gpa(-2).checkedAdd(1));
@@ -74,6 +82,10 @@ class AddressTest {
 
     @Test
     @Tag("A-5")
+    @Tag("memory_addr:test_addr_arithmetic")
+    @Tag("memory_addr:test_addr_offset_overflow")
+    @Tag("memory_addr:test_addr_offset_from_overflow")
+    @Tag("memory_addr:test_addr_offset_from_underflow")
     void signedOffsetsAndDistancesAreChecked() {
         assertEquals(gpa(3), gpa(5).offset(-2));
         assertEquals(gpa(7), gpa(5).offset(2));
@@ -90,6 +102,9 @@ class AddressTest {
 
     @Test
     @Tag("A-6")
+    @Tag("memory_addr:test_addr")
+    @Tag("memory_addr:test_alignment")
+    @Tag("memory_addr:test_align")
     void alignmentIsAPowerOfTwoAndDoesNotOverflow() {
         assertEquals(gpa(0x1000), gpa(0x1fff).alignDown(0x1000));
         assertEquals(gpa(0x2000), gpa(0x1001).alignUp(0x1000));
@@ -105,6 +120,11 @@ class AddressTest {
 
     @Test
     @Tag("A-8")
+    @Tag("memory_addr/range:new")
+    @Tag("memory_addr/range:from_start_size")
+    @Tag("memory_addr/range:try_from_start_size")
+    @Tag("memory_addr/range:is_empty")
+    @Tag("memory_addr/range:size")
     void rangesAreHalfOpenAndChecked() {
         assertThrows(IllegalArgumentException.class, () -> range(2, 1));
         assertTrue(range(2, 2).isEmpty());
@@ -118,6 +138,11 @@ class AddressTest {
     @Test
     @Tag("A-9")
     @Tag("A-10")
+    @Tag("memory_addr:test_range")
+    @Tag("memory_addr/range:contains")
+    @Tag("memory_addr/range:contains_range")
+    @Tag("memory_addr/range:contained_in")
+    @Tag("memory_addr/range:overlaps")
     void predicatesAgreeWithTheDefinitionOnAllSmallRanges() {
         for (long a = 0; a <= 4; a++) {
             for (long b = a; b <= 4; b++) {

@@ -40,6 +40,7 @@ class PhysFrameTest {
 
     @Test
     @Tag("A-21")
+    @Tag("frame.rs:test_alloc_dealloc_cycle")
     void closingGivesTheFrameBackOnce() {
         PhysFrame frame = PhysFrame.alloc(hal);
         assertEquals(15, frames.freeFrames());
@@ -52,6 +53,7 @@ class PhysFrameTest {
     @Test
     @Tag("A-21")
     @Tag("A-18")
+    @Tag("frame.rs:test_alloc_zero")
     void allocZeroZeroes() {
         hal.memory().slice(BASE, 4096).fill((byte) 0x55);
         try (PhysFrame frame = PhysFrame.allocZero(hal)) {
@@ -61,6 +63,8 @@ class PhysFrameTest {
 
     @Test
     @Tag("A-23")
+    @Tag("frame.rs:test_fill_operation")
+    @Tag("frame.rs:test_fill_multiple_frames")
     void fillSetsJustTheFramesBytes() {
         PhysFrame first = PhysFrame.alloc(hal);
         try (PhysFrame second = PhysFrame.alloc(hal);
@@ -88,6 +92,7 @@ class PhysFrameTest {
 
     @Test
     @Tag("A-22")
+    @Tag("frame.rs:test_uninit_access")
     void aPlaceholderAnswersNothingAndGivesNothingBack() {
         PhysFrame frame = PhysFrame.uninit();
         var thrown = assertThrows(IllegalStateException.class, frame::paddr);
@@ -99,6 +104,7 @@ class PhysFrameTest {
 
     @Test
     @Tag("A-21")
+    @Tag("frame.rs:test_alloc_no_memory")
     void anEmptyMachineHasNoMemory() {
         frames.allocateContiguous(16, 12);
         var thrown = assertThrows(PagingException.class, () -> PhysFrame.alloc(hal));

@@ -196,6 +196,7 @@ abstract class HalMapRules extends HalFixture {
 
     /// If it fails: alignment is checked for each address and size, and before the range.
     @Test
+    @Tag("page-table-generic/map:test_unmap_error_cases")
     void required_unalignedArgumentsAreRefusedFirst() {
         long paddr = frame();
         long outside = table.lastAddress() + 1;

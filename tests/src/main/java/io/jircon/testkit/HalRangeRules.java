@@ -239,6 +239,7 @@ abstract class HalRangeRules extends HalMapRules {
 
     /// If it fails: an empty range is checked like any other and does nothing.
     @Test
+    @Tag("page-table-generic/map:test_unmap_error_cases")
     void required_emptyRangeDoesNothing() {
         long paddr = frame();
         map(seam, paddr, MmuFlags.RW);

@@ -27,6 +27,7 @@ abstract class AddrSpaceAccessCases extends AddrSpaceFixture {
 
     @Test
     @Tag("A-142")
+    @Tag("address_space.rs:test_translate_and_get_limit")
     void limitEndsWithTheAreaOrTheConsecutiveFrames() {
         space.mapLinear(gpa(0x1a000), hpa(0x5000), 3 * PAGE, MmuFlags.RW);
         assertEquals(
@@ -48,6 +49,7 @@ abstract class AddrSpaceAccessCases extends AddrSpaceFixture {
     @Tag("A-140")
     @Tag("A-141")
     @Tag("A-152")
+    @Tag("address_space.rs:test_translated_byte_buffer")
     void byteBuffersCoverTheRangeAndNothingElse() {
         space.mapAlloc(gpa(0x19000), 2 * PAGE, MmuFlags.RW, EAGERLY);
         List<MemorySegment> views =

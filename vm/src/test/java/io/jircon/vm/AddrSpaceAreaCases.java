@@ -31,6 +31,7 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
     @Tag("A-131")
     @Tag("A-132")
     @Tag("A-130")
+    @Tag("address_space.rs:test_addrspace_creation")
     void newSpaceIsEmptyAndTakesARootTable() {
         assertEquals(BASE, space.base());
         assertEquals(gpa(0x20000), space.end());
@@ -66,6 +67,7 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
 
     @Test
     @Tag("A-133")
+    @Tag("address_space.rs:test_contains_range")
     void containsRangeIsUnsignedAndNeverWraps() {
         assertTrue(space.containsRange(BASE, PAGE));
         assertTrue(space.containsRange(BASE, SIZE));
@@ -85,6 +87,8 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
     @Tag("A-119")
     @Tag("A-134")
     @Tag("A-114")
+    @Tag("address_space.rs:test_map_linear")
+    @Tag("address_space.rs:test_map_linear_allows_hpa_above_gpa")
     void linearAreasLeadToFramesBelowAndAbove() {
         space.mapLinear(gpa(0x18000), hpa(0x10000), 0x4000, MmuFlags.RW);
         space.mapLinear(gpa(0x1c000), hpa(0x8000_0000L), 0x4000, MmuFlags.RW);
@@ -141,6 +145,8 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
     @Tag("A-134")
     @Tag("A-32")
     @Tag("A-163")
+    @Tag("address_space.rs:test_map_linear_rejects_physical_range_overflow")
+    @Tag("address_space.rs:test_mapping_validation_errors_are_matchable")
     void mapLinearChecksRangeThenAlignmentThenOverlap() {
         MmuFlags rw = MmuFlags.RW;
         space.mapLinear(gpa(0x12000), hpa(0x10000), PAGE, rw);
@@ -189,6 +195,8 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
     @Test
     @Tag("A-120")
     @Tag("A-135")
+    @Tag("address_space.rs:test_map_alloc_populate")
+    @Tag("address_space.rs:test_translate")
     void populatedAreasHaveZeroedFramesAtOnce() {
         long used = machine.frames().allocate();
         machine.memory().slice(used, PAGE).fill((byte) 0xab);
@@ -243,6 +251,7 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
     @Tag("A-139")
     @Tag("A-104")
     @Tag("A-114")
+    @Tag("address_space.rs:test_map_alloc_lazy")
     void lazyAreasTakeNothingUntilTheyAreUsed() {
         long before = machine.frames().freeFrames();
         space.mapAlloc(gpa(0x13000), 2 * PAGE, MmuFlags.RW, ON_FAULT);
@@ -255,6 +264,7 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
     @Tag("A-127")
     @Tag("A-143")
     @Tag("A-174")
+    @Tag("address_space.rs:test_page_fault_handling")
     void faultsTakeAFrameOnceAndTheSecondChangesNothing() {
         space.mapAlloc(gpa(0x14000), PAGE, MmuFlags.RW, ON_FAULT);
         assertTrue(space.handlePageFault(gpa(0x14008), AccessKind.WRITE));
@@ -288,6 +298,7 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
     @Tag("A-122")
     @Tag("A-136")
     @Tag("A-175")
+    @Tag("address_space.rs:test_unmap")
     void unmappingThePagesInTheMiddleGivesTheirFramesBack() {
         space.mapAlloc(BASE, 4 * PAGE, MmuFlags.RW, EAGERLY);
         try (UserMemory memory = space.memory()) {
@@ -324,6 +335,7 @@ abstract class AddrSpaceAreaCases extends AddrSpaceFixture {
 
     @Test
     @Tag("A-137")
+    @Tag("address_space.rs:test_clear")
     void clearRemovesEveryAreaAndKeepsTheSpaceUsable() {
         space.mapAlloc(gpa(0x16000), PAGE, MmuFlags.RW, EAGERLY);
         space.mapAlloc(gpa(0x17000), PAGE, MmuFlags.RW, ON_FAULT);

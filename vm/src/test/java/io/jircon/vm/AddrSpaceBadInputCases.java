@@ -261,6 +261,7 @@ abstract class AddrSpaceBadInputCases {
 
     @Test
     @Tag("A-135")
+    @Tag("address_space.rs:test_mapping_validation_errors_are_matchable")
     void mapAllocRefusesBadArguments() {
         sweep(
                 List.of(
@@ -381,6 +382,7 @@ abstract class AddrSpaceBadInputCases {
     @Tag("A-140")
     @Tag("A-142")
     @Tag("A-143")
+    @Tag("address_space.rs:test_translate")
     void lookingAtBadAddressesFindsNothingAndChangesNothing() {
         sweep(
                 List.of(guest(2), length(1), new Argument("access", 0, 0, 1, 2)),

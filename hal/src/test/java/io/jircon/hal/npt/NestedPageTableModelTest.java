@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.TreeMap;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -271,6 +272,9 @@ class NestedPageTableModelTest {
 
     @ParameterizedTest
     @MethodSource("io.jircon.hal.npt.Formats#all")
+    @Tag("page_table_multiarch:test_dealloc_x86")
+    @Tag("page_table_multiarch:test_dealloc_riscv")
+    @Tag("page_table_multiarch:test_dealloc_aarch64")
     void randomHistoriesAgreeWithTheModelAndLeakNothing(PagingFormat format) {
         long seed = Long.getLong("jircon.seed", 4);
         var random = new Random(seed);

@@ -78,6 +78,7 @@ class NestedPageTableTest {
     }
 
     @Tag("A-49")
+    @Tag("page-table-generic/bugfixes:test_address_overflow_handling")
     @Test
     void addressesBeyondTheWidthAreRefusedAndNeverAlias() {
         map4K(0, 0x5000);

@@ -24,6 +24,7 @@ class PagingFormatTest {
 
     @Tag("A-83")
     @Tag("A-48")
+    @Tag("page-table-generic/map:test_pte")
     @Test
     void eptValuesAreThoseOfTheManual() {
         PagingFormat ept = EptOptions.DEFAULT.format();
@@ -136,6 +137,12 @@ class PagingFormatTest {
 
     @Tag("A-16")
     @Tag("A-94")
+    @Tag("page-table-generic/bugfixes:test_mem_config_implementation")
+    @Tag("page-table-generic/flags:test_pte")
+    @Tag("page-table-generic/flags:test_read_only")
+    @Tag("page-table-generic/flags:test_user_mode")
+    @Tag("page-table-generic/flags:test_kernel_mode")
+    @Tag("page-table-generic/flags:test_device_memory")
     @ParameterizedTest
     @MethodSource("io.jircon.hal.npt.Formats#all")
     void decodingGivesBackEveryFlagSetThatIsSupported(PagingFormat format) {

@@ -12,6 +12,7 @@ class RootRegisterTest {
     private static final long ROOT = 0x8000_4000L;
 
     @Test
+    @Tag("x86_vcpu:eptp")
     void eptpIsThatOfTheManual() {
         assertEquals(ROOT | 0x1e, new Eptp(ROOT, 4, false, true).encode());
         assertEquals(ROOT | 0x5e, new Eptp(ROOT, 4, true, true).encode());
@@ -41,6 +42,7 @@ class RootRegisterTest {
     }
 
     @Test
+    @Tag("riscv-h:hgatp")
     void hgatpIsThatOfTheManual() {
         assertEquals(8L << 60 | 5L << 44 | ROOT >> 12, new Hgatp(3, 5, ROOT).encode());
         assertEquals(9L << 60 | 0x2a3fL << 44 | ROOT >> 12, new Hgatp(4, 0x2a3f, ROOT).encode());
@@ -62,6 +64,8 @@ class RootRegisterTest {
     @ParameterizedTest
     @MethodSource("io.jircon.hal.npt.Formats#all")
     @Tag("A-113")
+    @Tag("riscv-h:hgatp")
+    @Tag("x86_vcpu:eptp")
     void decodingGivesBackEveryRegisterOfAFormat(PagingFormat format) {
         long root = 0x8001_0000L;
         for (RootRegister register : format.rootRegisters(root, 5)) {

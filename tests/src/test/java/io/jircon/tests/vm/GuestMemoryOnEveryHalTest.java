@@ -40,6 +40,7 @@ class GuestMemoryOnEveryHalTest {
     @MethodSource("hals")
     @Tag("A-151")
     @Tag("A-153")
+    @Tag("memory_accessor.rs:test_basic_read_write_operations")
     void wordsAndBuffersComeBackAndNothingIsBehindTheEnd(String hal) {
         inSpace(
                 hal,
@@ -100,6 +101,7 @@ class GuestMemoryOnEveryHalTest {
     @ParameterizedTest
     @MethodSource("hals")
     @Tag("A-151")
+    @Tag("memory_accessor.rs:test_two_vm_isolation")
     void guestsDoNotSeeEachOther(String hal) {
         inSpace(
                 hal,
@@ -129,6 +131,7 @@ class GuestMemoryOnEveryHalTest {
     @ParameterizedTest
     @MethodSource("hals")
     @Tag("A-154")
+    @Tag("memory_accessor.rs:test_cross_page_access")
     void bytesAcrossAPageBorderComeBackTogetherAndOneByOne(String hal) {
         inSpace(
                 hal,
@@ -156,6 +159,7 @@ class GuestMemoryOnEveryHalTest {
     @ParameterizedTest
     @MethodSource("hals")
     @Tag("A-154")
+    @Tag("memory_accessor.rs:test_region_boundary_edge_cases")
     void emptyAccessesSucceedEverywhere(String hal) {
         inSpace(
                 hal,
@@ -172,6 +176,7 @@ class GuestMemoryOnEveryHalTest {
     @ParameterizedTest
     @MethodSource("hals")
     @Tag("A-154")
+    @Tag("memory_accessor.rs:test_region_boundary_edge_cases")
     void aBufferGoesThroughManyAreasAndSaysHowFarItCame(String hal) {
         inSpace(
                 hal,
@@ -214,6 +219,7 @@ class GuestMemoryOnEveryHalTest {
     @ParameterizedTest
     @MethodSource("hals")
     @Tag("A-153")
+    @Tag("memory_accessor.rs:short_region")
     void aWordThatIsThereWithAPartOnlySaysHowManyBytesThereAre(String hal) {
         inSpace(
                 hal,
