@@ -4,6 +4,7 @@ import static io.jircon.vm.VmoMath.hex;
 
 import io.jircon.hal.PagingException;
 import java.util.EnumSet;
+import java.util.Objects;
 import java.util.Set;
 
 /// Makes a child of a memory object with pages: a slice, a reference or a snapshot (section 9 of
@@ -151,37 +152,25 @@ final class ChildOp {
         requireOffsetAligned("O-150", offset);
         long rounded = VmoMath.up(sizeBytes);
         CreateOp.requireAtMostMax("O-150", "sizeBytes", sizeBytes);
-        if (VmoMath.sumWraps(offset, rounded)) {
+        long start = parent.windowOffset + offset;
+        if (VmoMath.sumWraps(parent.windowOffset, offset) || VmoMath.sumWraps(start, rounded)) {
             throw VmErrors.outOfRange(
                     "O-150",
                     "offset=" + hex(offset) + " plus sizeBytes=" + hex(sizeBytes) + " wraps");
         }
         parent.requireCached("O-150");
-        if (parent.isPagerBacked()) {
+        if (parent.isPagerBacked() && options.contains(VmoChildOption.SNAPSHOT)) {
             throw VmErrors.notSupported("O-157", "vmo=koid " + parent.koid() + " has a pager");
         }
-        if (VmoMath.sumWraps(parent.store.rootOffset, offset)
-                || VmoMath.sumWraps(parent.store.rootOffset + offset, rounded)) {
+        if (VmoMath.sumWraps(parent.store.rootOffset, start)
+                || VmoMath.sumWraps(parent.store.rootOffset + start, rounded)) {
             throw VmErrors.invalidArgs(
                     "O-151", "offset=" + hex(offset) + " plus the snapshots' offsets wraps");
         }
-        if (parent.role == PagedVmo.Role.SLICE) {
-            throw VmErrors.notSupported("O-158", "vmo=koid " + parent.koid() + " is a slice");
-        }
-        if (!parent.store.pins.isEmpty()) {
-            throw VmErrors.badState("O-193", "vmo=koid " + parent.koid() + " has pinned pages");
-        }
-        var copy =
-                new PageStore(
-                        parent.machine,
-                        parent.family,
-                        new CommitPolicy.CopyOnWrite(),
-                        rounded,
-                        parent.store.rootOffset + offset);
+        PageStore copy;
         try {
-            parent.store.shareWith(copy, offset);
+            copy = sharesPages() ? sharedStore(start, rounded) : lookingStore(start, rounded);
         } catch (PagingException e) {
-            parent.family.removeStore();
             throw VmErrors.of(e, "O-150", "snapshot of vmo=koid " + parent.koid());
         }
         boolean resizable = options.contains(VmoChildOption.RESIZABLE);
@@ -196,6 +185,52 @@ final class ChildOp {
                 resizable ? EnumSet.of(VmoOption.RESIZABLE) : EnumSet.noneOf(VmoOption.class),
                 options.contains(VmoChildOption.SNAPSHOT)
                         && options.contains(VmoChildOption.NO_WRITE));
+    }
+
+    /// Whether the child has the parent's pages as of now, rather than seeing them change (clause
+    /// O-155).
+    private boolean sharesPages() {
+        return parent.store instanceof CloneStore clone
+                ? clone.isInCircle() || options.contains(VmoChildOption.SNAPSHOT_MODIFIED)
+                : !parent.isPagerBacked();
+    }
+
+    /// The pages of a child that shares those that the parent has (clause O-187).
+    private PageStore sharedStore(long start, long rounded) {
+        if (parent.role == PagedVmo.Role.SLICE) {
+            throw VmErrors.notSupported("O-158", "vmo=koid " + parent.koid() + " is a slice");
+        }
+        if (!parent.store.pins.isEmpty()) {
+            throw VmErrors.badState("O-193", "vmo=koid " + parent.koid() + " has pinned pages");
+        }
+        if (parent.store instanceof CloneStore clone) {
+            if (!clone.canShareWithSnapshot()) {
+                throw VmErrors.notSupported(
+                        "O-159",
+                        "vmo=koid " + parent.koid() + " is above or below another snapshot");
+            }
+            return clone.snapshot(parent.machine, start, rounded);
+        }
+        var copy =
+                new PageStore(
+                        parent.machine,
+                        parent.family,
+                        new CommitPolicy.CopyOnWrite(),
+                        rounded,
+                        parent.store.rootOffset + start);
+        try {
+            parent.store.shareWith(copy, start);
+            return copy;
+        } catch (PagingException e) {
+            copy.removeUser();
+            throw e;
+        }
+    }
+
+    /// The pages of a child that shows those that the parent shows (clause O-192).
+    private PageStore lookingStore(long start, long rounded) {
+        PagerStore root = Objects.requireNonNull(parent.store.pagerRoot());
+        return CloneStore.under(parent.machine, root, parent.store, start, rounded);
     }
 
     private static void requireOffsetAligned(String clause, long offset) {

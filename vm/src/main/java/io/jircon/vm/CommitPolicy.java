@@ -20,8 +20,9 @@ public sealed interface CommitPolicy {
     /// @param base physical address of the first frame
     record Contiguous(long base) implements CommitPolicy {}
 
-    /// Pages are shared with the object this one is a snapshot of, until one of the sharers writes;
-    /// frames for the copies come from the machine's allocator.
+    /// Pages are shared with the object this one is a snapshot of until one of the sharers writes,
+    /// or, with a pager at the root, seen through to it until this one writes; frames for the
+    /// copies come from the machine's allocator.
     record CopyOnWrite() implements CommitPolicy {}
 
     /// Pages are asked of a program when they are needed first, and it says when what was written

@@ -5,6 +5,7 @@ import static io.jircon.vm.VmoMath.hex;
 import io.jircon.hal.PagingException;
 import io.jircon.hal.PhysicalMemory;
 import java.lang.foreign.MemorySegment;
+import java.util.EnumSet;
 import java.util.List;
 
 /// A debugger's access to memory through an address space (section 16 of the contract): current
@@ -160,8 +161,12 @@ final class DebugAccess {
         try {
             long there =
                     Ranges.isBelow(vmoOffset, vmo.sizeBytes()) ? vmo.sizeBytes() - vmoOffset : 0;
+            // With a pager only what was written is fixed; elsewhere this is a full snapshot.
             VmObject copy =
-                    vmo.createSnapshot(vmoOffset, VmoMath.min(there, mapping.lengthBytes()));
+                    vmo.createChild(
+                            EnumSet.of(VmoChildOption.SNAPSHOT_MODIFIED),
+                            vmoOffset,
+                            VmoMath.min(there, mapping.lengthBytes()));
             if (mapping.faultsBeyondStreamSize()) {
                 long stream = vmo.streamSizeBytes();
                 long left = Ranges.isBelow(vmoOffset, stream) ? stream - vmoOffset : 0;

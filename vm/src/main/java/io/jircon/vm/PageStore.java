@@ -20,11 +20,12 @@ import org.jspecify.annotations.Nullable;
 /// of the store, and ranges were checked by the caller. A method that runs out of frames, or whose
 /// mappings' entries the machine refuses to remove, throws [PagingException] and has changed
 /// nothing, unless it says otherwise; entries may be gone then, and fault back in.
-sealed class PageStore permits PagerStore {
+sealed class PageStore permits PagerStore, CloneStore {
     final VmoFamily family;
     final CommitPolicy policy;
     final MappingIndex mappings = new MappingIndex();
     final PinTable pins = new PinTable();
+    final StoreClones clones = new StoreClones();
 
     /// Sum of the offsets of the snapshots up to the root (clause O-151), bytes.
     final long rootOffset;
@@ -37,14 +38,10 @@ sealed class PageStore permits PagerStore {
     /// Written under the lock; read without it by those who only want to know.
     private volatile long sizeBytes;
 
-    /// How many memory objects use this store.
+    /// How many memory objects, and snapshots that show its pages, use this store.
     private int users = 1;
 
-    /// Pages that may have been shown as the zero frame, from the first to the last; none when
-    /// first is greater than last.
-    private long firstZeroShown = Long.MAX_VALUE;
-
-    private long lastZeroShown = -1;
+    private final ShownZeros shownZeros = new ShownZeros();
 
     /// Makes an empty store.
     ///
@@ -74,22 +71,38 @@ sealed class PageStore permits PagerStore {
         users++;
     }
 
-    /// One memory object less; the last one frees the pages.
+    /// One user less; the last one frees the pages, and is one user less for the parent.
     final void removeUser() {
-        users--;
-        if (users == 0) {
-            onEnd();
-            if (policy instanceof CommitPolicy.Contiguous run) {
-                frames.freeContiguous(run.base(), sizeBytes >>> SHIFT);
-            } else {
-                pages.release(0, pageCount());
-            }
-            family.removeStore();
+        PageStore store = this;
+        while (store != null && --store.users == 0) {
+            PageStore above = store.parentStore();
+            store.end();
+            store = above;
         }
     }
 
-    /// Called when no memory object uses the store any more, before its pages go.
+    private void end() {
+        onEnd();
+        if (policy instanceof CommitPolicy.Contiguous run) {
+            frames.freeContiguous(run.base(), sizeBytes >>> SHIFT);
+        } else {
+            pages.release(0, pageCount());
+        }
+        family.removeStore();
+    }
+
+    /// Called when nobody uses the store any more, before its pages go.
     void onEnd() {}
+
+    /// The store whose pages show where this one has none, and which therefore lives on.
+    @Nullable PageStore parentStore() {
+        return null;
+    }
+
+    /// The store at the root whose pages a pager brings, if there is one.
+    @Nullable PagerStore pagerRoot() {
+        return null;
+    }
 
     // ---- what has to be there first
 
@@ -114,18 +127,30 @@ sealed class PageStore permits PagerStore {
     /// Notes that the stream size changed, after [#zero] from the smaller of the two on.
     void streamMoved(long newStreamSize) {}
 
-    /// Notes that a mapping went or shows another part, so that faults may wait in vain.
-    void mappingsChanged() {}
+    /// Has who waits for pages look again, for he may wait in vain: the object ended or was cut, or
+    /// a mapping went or shows another part.
+    void lookAgain() {}
 
     boolean isContiguous() {
         return policy instanceof CommitPolicy.Contiguous;
     }
 
-    /// The frame of a page, or [PageList#ABSENT].
-    long frame(long page) {
+    /// The frame that a page shows, this store's or not; [PageList#ABSENT] for zeros.
+    final long frame(long page) {
+        long mine = frameHere(page);
+        return mine != PageList.ABSENT ? mine : inherited(page);
+    }
+
+    /// The frame that this store has for a page, or [PageList#ABSENT].
+    private long frameHere(long page) {
         return policy instanceof CommitPolicy.Contiguous run
                 ? run.base() + (page << SHIFT)
                 : pages.get(page);
+    }
+
+    /// The frame that a page shows which has none here, or [PageList#ABSENT].
+    long inherited(long page) {
+        return PageList.ABSENT;
     }
 
     // ---- single pages
@@ -135,13 +160,14 @@ sealed class PageStore permits PagerStore {
     /// @param write whether a page of this store's own is wanted; then it is taken or copied
     /// @return OK, or NO_MEMORY or what the machine answered, with nothing changed
     ZxStatus lookup(long page, boolean write, PageLookup out) {
-        long frame = frame(page);
+        long mine = frameHere(page);
         out.fresh = false;
-        if (pages.isOwn(frame)) {
-            out.paddr = frame;
-            out.writable = isWritable(page, frame);
+        if (pages.isOwn(mine)) {
+            out.paddr = mine;
+            out.writable = isWritable(page, mine);
             return ZxStatus.OK;
         }
+        long frame = frame(page);
         if (!write) {
             if (frame == PageList.ABSENT) {
                 noteZeroShown(page);
@@ -163,18 +189,25 @@ sealed class PageStore permits PagerStore {
             frames.free(fresh);
             return VmErrors.statusOf(e);
         }
-        pages.fill(fresh, frame);
-        pages.install(page, fresh, frame);
+        replace(page, fresh);
         out.paddr = fresh;
         out.writable = true;
         out.fresh = true;
-        out.replaced = frame;
+        out.replaced = mine;
         return ZxStatus.OK;
     }
 
-    /// Whether an entry for a page that has a frame may let it be written.
-    boolean isWritable(long page, long frame) {
-        return pages.isOwn(frame);
+    /// Puts a fresh frame in place of what a page shows, with the same contents.
+    private void replace(long page, long fresh) {
+        pages.fill(fresh, frame(page));
+        pages.install(page, fresh, pages.get(page));
+    }
+
+    /// Whether an entry for a page may let it be written.
+    ///
+    /// @param mine the frame that this store has for it
+    boolean isWritable(long page, long mine) {
+        return pages.isOwn(mine);
     }
 
     /// Takes back what the last [#lookup] did, with the lock held all the time since and without an
@@ -197,7 +230,7 @@ sealed class PageStore permits PagerStore {
             if (frame == PageList.ABSENT) {
                 return;
             }
-            boolean writable = isWritable(i, frame);
+            boolean writable = isWritable(i, frameHere(i));
             if (out.count == 0) {
                 out.writable = writable;
             } else if (out.writable != writable) {
@@ -235,10 +268,8 @@ sealed class PageStore permits PagerStore {
         hideOrFree(first, end, fresh);
         int used = 0;
         for (long page = first; page < end; page++) {
-            long frame = pages.get(page);
-            if (!pages.isOwn(frame)) {
-                pages.fill(fresh[used], frame);
-                pages.install(page, fresh[used], frame);
+            if (!pages.isOwn(pages.get(page))) {
+                replace(page, fresh[used]);
                 used++;
             }
         }
@@ -287,7 +318,7 @@ sealed class PageStore permits PagerStore {
         long firstWhole = headStart == 0 ? head : head + 1;
         long endWhole = tailEnd == PAGE ? tail + 1 : tail;
         boolean hasWhole =
-                firstWhole < endWhole && pages.next(firstWhole, endWhole) != PageList.NONE;
+                firstWhole < endWhole && nextExisting(firstWhole, endWhole) != PageList.NONE;
         ownAndHide(
                 headStart != 0 ? head : PageList.NONE,
                 tailEnd != PAGE ? tail : PageList.NONE,
@@ -319,8 +350,8 @@ sealed class PageStore permits PagerStore {
     /// Makes one or two pages this store's own if they exist and are shared, and takes those of
     /// `[first, end)` out of every mapping: all of it or nothing.
     private void ownAndHide(long page, long otherPage, long first, long end) {
-        boolean one = page != PageList.NONE && pages.isShared(pages.get(page));
-        boolean two = otherPage != PageList.NONE && pages.isShared(pages.get(otherPage));
+        boolean one = page != PageList.NONE && showsOthersFrame(page);
+        boolean two = otherPage != PageList.NONE && showsOthersFrame(otherPage);
         long[] fresh = new long[(one ? 1 : 0) + (two ? 1 : 0)];
         if (fresh.length != 0) {
             frames.allocate(fresh, 0, fresh.length);
@@ -328,26 +359,27 @@ sealed class PageStore permits PagerStore {
         try {
             unmap(first, end);
             if (one) {
-                hide(page, pages.get(page));
+                hide(page, frame(page));
             }
             if (two) {
-                hide(otherPage, pages.get(otherPage));
+                hide(otherPage, frame(otherPage));
             }
         } catch (PagingException e) {
             frames.free(fresh, 0, fresh.length);
             throw e;
         }
         if (one) {
-            long frame = pages.get(page);
-            pages.fill(fresh[0], frame);
-            pages.install(page, fresh[0], frame);
+            replace(page, fresh[0]);
         }
         if (two) {
-            long frame = pages.get(otherPage);
-            long mine = fresh[fresh.length - 1];
-            pages.fill(mine, frame);
-            pages.install(otherPage, mine, frame);
+            replace(otherPage, fresh[fresh.length - 1]);
         }
+    }
+
+    /// Whether a page has to be copied before it is written: it shows a frame that others have.
+    private boolean showsOthersFrame(long page) {
+        long frame = frame(page);
+        return frame != PageList.ABSENT && !pages.isMarker(frame) && !pages.isOwn(pages.get(page));
     }
 
     final void zeroInPlace(long page, int from, int to) {
@@ -379,6 +411,7 @@ sealed class PageStore permits PagerStore {
             pages.release(newEnd, oldEnd);
         }
         sizeBytes = newSize;
+        clones.cutAt(newEnd);
     }
 
     final long pageCount() {
@@ -438,16 +471,16 @@ sealed class PageStore permits PagerStore {
             long page = at >>> SHIFT;
             long inPage = at & (PAGE - 1);
             long step = Math.min(PAGE - inPage, len - done);
-            long frame = frame(page);
-            if (pages.isOwn(frame)) {
-                memory.write(frame + inPage, source, sourceOffset + done, step);
+            long here = frameHere(page);
+            if (pages.isOwn(here)) {
+                memory.write(here + inPage, source, sourceOffset + done, step);
             } else {
                 long mine = fresh[used++];
                 if (step != PAGE) {
-                    pages.fill(mine, frame);
+                    pages.fill(mine, frame(page));
                 }
                 memory.write(mine + inPage, source, sourceOffset + done, step);
-                pages.install(page, mine, frame);
+                pages.install(page, mine, here);
             }
             done += step;
         }
@@ -480,21 +513,20 @@ sealed class PageStore permits PagerStore {
     }
 
     private boolean mayBeShown(long page, long frame) {
-        return frame != PageList.ABSENT || (page >= firstZeroShown && page <= lastZeroShown);
+        return frame != PageList.ABSENT || shownZeros.mayContain(page);
     }
 
     /// Does so for every page of `[first, end)` that is about to get a frame; when the machine
     /// refuses, gives the frames back.
     private void hideOrFree(long first, long end, long[] fresh) {
-        if (mappings.isEmpty() || fresh.length == 0) {
+        if (fresh.length == 0 || (mappings.isEmpty() && clones.isEmpty())) {
             return;
         }
         try {
             long start = first;
             for (long page = first; page < end; page++) {
-                long frame = pages.get(page);
-                boolean stays = pages.isOwn(frame);
-                if (stays || !mayBeShown(page, frame)) {
+                boolean stays = pages.isOwn(pages.get(page));
+                if (stays || !mayBeShown(page, frame(page))) {
                     unmap(start, page);
                     start = page + 1;
                 }
@@ -506,15 +538,23 @@ sealed class PageStore permits PagerStore {
         }
     }
 
+    /// Takes what shows pages of `[first, end)` out of every mapping, those of snapshots that show
+    /// them too (clause O-255).
     final void unmap(long first, long end) {
-        if (first < end && !mappings.isEmpty()) {
+        if (first >= end) {
+            return;
+        }
+        if (!mappings.isEmpty()) {
             mappings.unmap(first << SHIFT, (end << SHIFT) - 1);
+        }
+        if (!clones.isEmpty()) {
+            clones.unmap(first, end);
         }
     }
 
-    private void noteZeroShown(long page) {
-        firstZeroShown = Math.min(firstZeroShown, page);
-        lastZeroShown = Math.max(lastZeroShown, page);
+    /// Notes that a mapping shows the zero frame for a page.
+    void noteZeroShown(long page) {
+        shownZeros.add(page);
     }
 
     /// Drops every page and every entry that shows one or the zero frame: what a discarded object

@@ -500,8 +500,13 @@ final class PagedVmo extends VmObject {
     }
 
     @Override
+    int countHighPriority() {
+        return store.mappings.highPriorityCount() + store.clones.highPriorityCount();
+    }
+
+    @Override
     void mappingsChanged() {
-        store.mappingsChanged();
+        store.lookAgain();
     }
 
     @Override
@@ -512,5 +517,6 @@ final class PagedVmo extends VmObject {
     @Override
     void release() {
         store.removeUser();
+        store.lookAgain(); // who waits by this object, while others have its pages
     }
 }

@@ -34,8 +34,15 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Offsets and lengths are bytes, unsigned and page aligned. Closing it, or its last handle, ends
 /// it: pages that are there stay, and who waits for others gets BAD_STATE (clause O-306). Objects
-/// are named themselves, not by a slice or reference of theirs (clause O-270). Snapshots of such
-/// objects are not supported. Safe for use by many threads.
+/// are named themselves, not by a slice, reference or snapshot of theirs (clause O-270); what a
+/// snapshot needs is asked for by the object's own offsets (clause O-309). Safe for use by many
+/// threads.
+///
+/// The pager's own threads must not access what they bring, except pages that are there: such an
+/// access waits for an answer that nobody is left to give, whether it goes by the object or by a
+/// mapping. Nothing tells such a thread from another program's, so that it is not refused;
+/// interrupting it ends the wait, but not that of an access that the host holds until its fault is
+/// resolved.
 public final class Pager extends KObjectBase implements AutoCloseable {
     /// What FAIL may tell (clause O-284).
     private static final Set<ZxStatus> FAILURES =
@@ -152,9 +159,10 @@ public final class Pager extends KObjectBase implements AutoCloseable {
     /// @param auxOffset its first byte
     /// @throws ZxException in this order: INVALID_ARGS when an offset or the length is not page
     ///   aligned, or the object is not this pager's; NOT_SUPPORTED when `aux` is physical,
-    ///   contiguous or has a pager itself; OUT_OF_RANGE when the range leaves `aux`; BAD_STATE when
-    ///   a page there is pinned; OUT_OF_RANGE when the range leaves `vmo`; BAD_STATE when that was
-    ///   detached; NO_MEMORY when a page that `aux` shares with others cannot be copied
+    ///   contiguous, or has a pager or is a snapshot of what has; OUT_OF_RANGE when the range
+    ///   leaves `aux`; BAD_STATE when a page there is pinned; OUT_OF_RANGE when the range leaves
+    ///   `vmo`; BAD_STATE when that was detached; NO_MEMORY when a page that `aux` shares with
+    ///   others cannot be copied
     public void supplyPages(VmObject vmo, long offset, long len, VmObject aux, long auxOffset) {
         requireAligned("O-279", "offset", offset);
         requireAligned("O-279", "len", len);

@@ -55,6 +55,11 @@ final class PagerStore extends PageStore {
         return pager;
     }
 
+    @Override
+    PagerStore pagerRoot() {
+        return this;
+    }
+
     boolean trapsDirty() {
         return needs.trapsDirty();
     }
@@ -88,8 +93,18 @@ final class PagerStore extends PageStore {
         source.ask(wait, need);
     }
 
+    /// Whether a page has to be asked for before it can be shown.
+    boolean isAbsent(long page) {
+        return needs.isAbsent(page);
+    }
+
+    /// What who needs an absent page is told.
+    ZxStatus statusOfAbsent() {
+        return source.isAttached() ? ZxStatus.SHOULD_WAIT : ZxStatus.BAD_STATE;
+    }
+
     @Override
-    void mappingsChanged() {
+    void lookAgain() {
         source.wakeAll();
     }
 
@@ -100,7 +115,7 @@ final class PagerStore extends PageStore {
         out.fresh = false;
         wroteLast = false;
         if (needs.isAbsent(page) || (write && needs.hasToAsk(page))) {
-            return source.isAttached() ? ZxStatus.SHOULD_WAIT : ZxStatus.BAD_STATE;
+            return statusOfAbsent();
         }
         ZxStatus status = super.lookup(page, write, out);
         wroteLast = write && status == ZxStatus.OK;
@@ -116,7 +131,7 @@ final class PagerStore extends PageStore {
     }
 
     @Override
-    boolean isWritable(long page, long frame) {
+    boolean isWritable(long page, long mine) {
         return dirty.isDirty(page);
     }
 

@@ -355,7 +355,7 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
 
     /// Whether a pager is asked for its pages.
     final boolean isPagerBacked() {
-        return policy() instanceof CommitPolicy.PagerBacked;
+        return this instanceof PagedVmo paged && paged.store.pagerRoot() != null;
     }
 
     /// Has an operation on a range wait for pages, if it needs some that are not there. A range
@@ -418,11 +418,19 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
 
     /// Makes a child: a snapshot, a slice or a reference (section 9 of the contract).
     ///
+    /// Without a pager every snapshot is a full one (clause O-156). With one, a snapshot follows
+    /// what the pager brings, and what is written to that, page by page until the page is written,
+    /// committed or zeroed through the snapshot (clause O-161). Of what was written to a snapshot
+    /// before, SNAPSHOT_MODIFIED has a copy as of now (clause O-163), and
+    /// SNAPSHOT_AT_LEAST_ON_WRITE follows it too, unless that one shares pages with a snapshot.
+    ///
     /// @param options one type, and the extras that go with it
     /// @param offset where in this object the child starts
     /// @param sizeBytes the child's size, rounded up to whole pages
     /// @return an object to close
-    /// @throws ZxException in the order of clauses O-130, O-134, O-143 and O-150
+    /// @throws ZxException in the order of clauses O-130, O-134, O-143 and O-150; with a pager
+    ///   NOT_SUPPORTED for SNAPSHOT, for a copy of a slice's pages (clause O-158), and for a copy
+    ///   of the pages of a snapshot that follows another or is followed (clause O-159)
     public abstract VmObject createChild(Set<VmoChildOption> options, long offset, long sizeBytes);
 
     /// Makes a copy of a range as of now; pages are shared until one side writes (clause O-160).
@@ -458,39 +466,12 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
     /// @throws ZxException BAD_STATE while pages are pinned, while it is mapped, while it has
     ///   children or is one, or when it is discardable or has a pager and the policy is not CACHED
     public final void setCachePolicy(CachePolicy policy) {
-        Objects.requireNonNull(policy, "policy");
-        lock().lock();
-        try {
-            requireHeld();
-            if (!isPaged() && policy == cachePolicy) {
-                return;
-            }
-            String obstacle = null;
-            if (hasPins()) {
-                obstacle = "has pinned pages";
-            } else if (ownMappings.count() != 0) {
-                obstacle = "is mapped";
-            } else if (childCount() != 0) {
-                obstacle = "has children";
-            } else if (isChild()) {
-                obstacle = "is a child";
-            } else if (isDiscardable() && policy != CachePolicy.CACHED) {
-                obstacle = "is discardable";
-            } else if (isPagerBacked() && policy != CachePolicy.CACHED) {
-                obstacle = "has a pager";
-            }
-            if (obstacle != null) {
-                throw ZxException.of(
-                        ZxStatus.BAD_STATE,
-                        "O-239",
-                        "policy",
-                        policy.toString(),
-                        "koid " + koid() + " " + obstacle);
-            }
-            cachePolicy = policy;
-        } finally {
-            lock().unlock();
-        }
+        CachePolicyOp.run(this, policy);
+    }
+
+    /// Sets what [#cachePolicy()] answers; with the lock held.
+    final void noteCachePolicy(CachePolicy policy) {
+        cachePolicy = policy;
     }
 
     abstract boolean hasPins();
@@ -532,17 +513,22 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
     }
 
     /// How many mappings of HIGH priority show its pages, its slices and references and what it is
-    /// one of included; snapshots do not count for each other (clause V-274). While there is one,
-    /// [#reclaim()] takes nothing back.
+    /// one of included (clause V-274). Snapshots do not count for each other; those that show what
+    /// a pager brought count for the objects they show it of. While there is one, [#reclaim()]
+    /// takes nothing back.
     ///
     /// @return 0 or more
     public final int highPriorityCount() {
         lock().lock();
         try {
-            return mappings().highPriorityCount();
+            return countHighPriority();
         } finally {
             lock().unlock();
         }
+    }
+
+    int countHighPriority() {
+        return mappings().highPriorityCount();
     }
 
     /// How many mappings there are of this object (clause V-219).

@@ -7,12 +7,13 @@ public enum VmoChildOption {
     SNAPSHOT(1),
     /// A window on the parent's own pages.
     SLICE(1 << 3),
-    /// A copy that is fixed no later than its first write; a full snapshot where no pager is
-    /// involved (clause O-156).
+    /// A copy of which each page is fixed no later than its first write; a full snapshot where no
+    /// pager is involved (clause O-156).
     SNAPSHOT_AT_LEAST_ON_WRITE(1 << 4),
     /// The same object under another koid.
     REFERENCE(1 << 6),
-    /// A copy of what differs from the pager's content; a full snapshot where no pager is involved.
+    /// A copy as of now of what differs from the pager's content, which it follows for the rest; a
+    /// full snapshot where no pager is involved (clauses O-156 and O-163).
     SNAPSHOT_MODIFIED(1 << 7),
     /// Extra: the child's size can be changed.
     RESIZABLE(1 << 2),

@@ -4,6 +4,7 @@ import static io.jircon.vm.VmoMath.PAGE;
 
 import java.math.BigInteger;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 
 /// Memory objects of every kind, one of them mapped, and what the contract has to know of each.
@@ -32,7 +33,15 @@ final class BadVmoScene implements BadInput.Scene {
         PINNED(16, NONE),
         UNBOUNDED((-1L & -(16 * PAGE)) >>> 12, NONE),
         /// A snapshot of nothing at a very high offset (clause O-151).
-        FAR(0, BadInput.u(-0x8000L));
+        FAR(0, BadInput.u(-0x8000L)),
+        /// Pages of a pager's, all there.
+        FILE(16, NONE),
+        /// What shows FILE's pages from the second on, and is shown by another.
+        CLONE(16, BigInteger.valueOf(PAGE)),
+        /// Pages 4 to 7 of CLONE.
+        CLONE_SLICE(4, BigInteger.valueOf(PAGE)),
+        /// What shares pages with something that shows FILE's.
+        COPY(16, BigInteger.valueOf(PAGE));
 
         final BigInteger bytes;
         final BigInteger rootOffset;
@@ -47,12 +56,28 @@ final class BadVmoScene implements BadInput.Scene {
         }
 
         boolean isResizable() {
-            return this == RESIZABLE || this == PARENT || this == PINNED || this == FAR;
+            return switch (this) {
+                case RESIZABLE, PARENT, PINNED, FAR, COPY -> true;
+                default -> false;
+            };
         }
 
         /// Whether it is a snapshot, or has one.
         boolean sharesPages() {
-            return this == SNAPSHOT || this == PARENT || this == FAR;
+            return this == SNAPSHOT || this == PARENT || this == FAR || hasPager();
+        }
+
+        boolean hasPager() {
+            return this == FILE || this == CLONE || this == CLONE_SLICE || this == COPY;
+        }
+
+        boolean isSlice() {
+            return this == SLICE || this == CLONE_SLICE;
+        }
+
+        /// Where a slice starts in what it is one of.
+        BigInteger window() {
+            return isSlice() ? BigInteger.valueOf(4 * PAGE) : NONE;
         }
     }
 
@@ -60,6 +85,7 @@ final class BadVmoScene implements BadInput.Scene {
     private final List<VmObject> objects = new ArrayList<>();
     private final List<VmObject> hidden = new ArrayList<>();
     private final PinnedPages pin;
+    private Pager pager;
 
     /// How the last good call is taken back.
     Runnable undoing = () -> {};
@@ -92,11 +118,38 @@ final class BadVmoScene implements BadInput.Scene {
         objects.add(VmObject.create(machine, PAGE, VmoOption.UNBOUNDED));
         objects.add(
                 empty.createChild(
-                        java.util.EnumSet.of(VmoChildOption.SNAPSHOT, VmoChildOption.RESIZABLE),
+                        EnumSet.of(VmoChildOption.SNAPSHOT, VmoChildOption.RESIZABLE),
                         -0x8000L,
                         0));
+        addPagers();
         long at = vm.root.map(VmarFlags.READ_WRITE, 0, plain, 0, 16 * PAGE);
         vm.root.handlePageFault(at + PAGE, io.jircon.hal.AccessKind.WRITE);
+    }
+
+    private void addPagers() {
+        pager = Pager.create(vm.machine);
+        VmObject file = pager.createVmo(new PageRequestQueue(), 1, 16 * PAGE);
+        try (VmObject aux = written(VmObject.create(vm.machine, 16 * PAGE))) {
+            pager.supplyPages(file, 0, 16 * PAGE, aux, 0);
+        }
+        VmObject top = written(child(file, VmoChildOption.SNAPSHOT_AT_LEAST_ON_WRITE, PAGE));
+        hidden.add(child(top, VmoChildOption.SNAPSHOT_AT_LEAST_ON_WRITE, 0));
+        VmObject copied = written(child(file, VmoChildOption.SNAPSHOT_MODIFIED, 0));
+        hidden.add(copied);
+        objects.add(file);
+        objects.add(top);
+        objects.add(top.createSlice(4 * PAGE, 4 * PAGE));
+        objects.add(
+                written(
+                        copied.createChild(
+                                EnumSet.of(
+                                        VmoChildOption.SNAPSHOT_MODIFIED, VmoChildOption.RESIZABLE),
+                                PAGE,
+                                16 * PAGE)));
+    }
+
+    private static VmObject child(VmObject vmo, VmoChildOption type, long offset) {
+        return vmo.createChild(EnumSet.of(type), offset, 16 * PAGE);
     }
 
     private static VmObject written(VmObject vmo) {
@@ -124,6 +177,7 @@ final class BadVmoScene implements BadInput.Scene {
     @Override
     public void close() {
         pin.close();
+        pager.close();
         objects.forEach(vm::closing);
         hidden.forEach(vm::closing);
         vm.close();

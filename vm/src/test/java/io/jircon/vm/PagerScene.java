@@ -8,6 +8,8 @@ import io.jircon.hal.FrameAllocator;
 import io.jircon.kobject.ObjectType;
 import io.jircon.kobject.ZxException;
 import io.jircon.kobject.ZxStatus;
+import java.util.EnumSet;
+import java.util.StringJoiner;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
@@ -92,6 +94,25 @@ final class PagerScene implements AutoCloseable {
     /// A pager-backed object with key 1.
     VmObject file(long pages, VmoOption... options) {
         return vm.closing(pager.createVmo(queue, 1, pages * PAGE, options));
+    }
+
+    /// A snapshot of some pages of an object.
+    VmObject clone(VmObject vmo, VmoChildOption type, long page, long pages) {
+        return vm.closing(vmo.createChild(EnumSet.of(type), page * PAGE, pages * PAGE));
+    }
+
+    /// Writes the first byte of a page.
+    static void put(VmObject vmo, long page, int value) {
+        vmo.write(page * PAGE, new byte[] {(byte) value});
+    }
+
+    /// Scaled bytes of some objects, in pages.
+    static String scaled(VmObject... objects) {
+        var text = new StringJoiner(" ");
+        for (Double pages : VmoFixture.scaled(objects)) {
+            text.add(pages.toString());
+        }
+        return text.toString();
     }
 
     /// An object whose pages hold the given bytes; 0 stands for no page.

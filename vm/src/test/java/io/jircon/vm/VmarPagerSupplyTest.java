@@ -11,7 +11,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.jircon.kobject.ZxStatus;
-import java.util.EnumSet;
 import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
@@ -258,24 +257,13 @@ class VmarPagerSupplyTest {
     // ---- what such objects refuse
 
     @Test
-    @Tag("O-157")
     @Tag("O-239")
     @Tag("O-307")
-    void decommitSnapshotsAndOtherCachingAreRefused() {
+    void decommitAndOtherCachingAreRefused() {
         VmObject file = scene.file(2);
         scene.supply(file, 0, 1);
         refuses(ZxStatus.NOT_SUPPORTED, "O-307", () -> file.decommit(0, PAGE));
         file.decommit(0, 0);
-        for (VmoChildOption type :
-                EnumSet.of(
-                        VmoChildOption.SNAPSHOT,
-                        VmoChildOption.SNAPSHOT_AT_LEAST_ON_WRITE,
-                        VmoChildOption.SNAPSHOT_MODIFIED)) {
-            refuses(
-                    ZxStatus.NOT_SUPPORTED,
-                    "O-157",
-                    () -> file.createChild(EnumSet.of(type), 0, PAGE));
-        }
         refuses(ZxStatus.BAD_STATE, "O-239", () -> file.setCachePolicy(CachePolicy.UNCACHED));
         file.setCachePolicy(CachePolicy.CACHED);
         assertEquals("1", text(file, 0, 1));

@@ -22,6 +22,7 @@ import io.jircon.kobject.ZxException;
 import java.lang.foreign.MemorySegment;
 import java.util.EnumSet;
 import java.util.Objects;
+import java.util.StringJoiner;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -230,6 +231,54 @@ class VmarPriorityTest {
         mapAt(region, 12, RW, copy, 0, 1);
         assertEquals(1, original.highPriorityCount());
         assertEquals(2, copy.highPriorityCount());
+    }
+
+    @Test
+    @Tag("V-118")
+    @Tag("V-274")
+    @Tag("aspace_unittest.cc:vmaspace_priority_pager_test")
+    void clonesOfPagerBackedObjectsCountForWhatTheyShow() {
+        try (var scene = new PagerScene()) {
+            VmObject file = scene.file(2);
+            scene.supply(file, 0, 1, 2);
+            VmObject clone = scene.clone(file, VmoChildOption.SNAPSHOT_AT_LEAST_ON_WRITE, 0, 2);
+            VmObject second = scene.clone(file, VmoChildOption.SNAPSHOT_AT_LEAST_ON_WRITE, 0, 2);
+            clone.write(PAGE, new byte[] {2});
+            VmObject below = scene.clone(clone, VmoChildOption.SNAPSHOT_AT_LEAST_ON_WRITE, 0, 2);
+            VmAddressRegion high = scene.vm.region(4);
+            long at = mapAt(high, 0, RW, clone, 0, 2);
+            high.setMemoryPriority(HIGH);
+            assertEquals("11", scene.vm.entries(at, 2));
+            assertEquals("1 1 0 0", highCounts(file, clone, second, below));
+            mapAt(high, 2, RW, below, 0, 2);
+            assertEquals("2 2 0 1", highCounts(file, clone, second, below));
+            high.setMemoryPriority(DEFAULT);
+            assertEquals("0 0 0 0", highCounts(file, clone, second, below));
+        }
+    }
+
+    private static String highCounts(VmObject... objects) {
+        var text = new StringJoiner(" ");
+        for (VmObject vmo : objects) {
+            text.add("" + vmo.highPriorityCount());
+        }
+        return text.toString();
+    }
+
+    @Test
+    @Tag("V-274")
+    @Tag("O-163")
+    void snapshotsOfAClonesPagesCountForTheRootAlone() {
+        try (var scene = new PagerScene()) {
+            VmObject file = scene.file(1);
+            scene.supply(file, 0, 1);
+            VmObject clone = scene.clone(file, VmoChildOption.SNAPSHOT_MODIFIED, 0, 1);
+            VmObject snapshot = scene.clone(clone, VmoChildOption.SNAPSHOT_MODIFIED, 0, 1);
+            VmAddressRegion high = scene.vm.region(1);
+            high.setMemoryPriority(HIGH);
+            mapAt(high, 0, RW, clone, 0, 1);
+            assertEquals("1 1 0", highCounts(file, clone, snapshot));
+        }
     }
 
     @Test

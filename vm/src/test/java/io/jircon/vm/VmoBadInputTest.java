@@ -248,10 +248,13 @@ class VmoBadInputTest {
                     vmo.opPrefetch(a[1], a[2]);
                     return ZxStatus.OK;
                 },
-                a ->
-                        isOutside(Kind.values()[(int) a[0]], a[1], u(a[2]))
-                                ? ofRange(OUT_OF_RANGE, "O-107", a[1], a[2])
-                                : null);
+                a -> {
+                    Kind kind = Kind.values()[(int) a[0]];
+                    String clause = kind.hasPager() ? "O-117" : "O-107";
+                    return isOutside(kind, a[1], u(a[2]))
+                            ? ofRange(OUT_OF_RANGE, clause, a[1], a[2])
+                            : null;
+                });
     }
 
     @Test
@@ -348,7 +351,7 @@ class VmoBadInputTest {
     // ---- children
 
     @ParameterizedTest
-    @EnumSource(names = {"SLICE", "REFERENCE", "SNAPSHOT"})
+    @EnumSource(names = {"SLICE", "REFERENCE", "SNAPSHOT", "SNAPSHOT_MODIFIED"})
     @Tag("O-15")
     @Tag("O-29")
     @Tag("O-130")
@@ -358,7 +361,9 @@ class VmoBadInputTest {
     @Tag("O-143")
     @Tag("O-150")
     @Tag("O-151")
+    @Tag("O-157")
     @Tag("O-158")
+    @Tag("O-159")
     void createChildRefusesBadArguments(VmoChildOption type) {
         sweep(
                 List.of(
@@ -411,10 +416,11 @@ class VmoBadInputTest {
         if (types.size() != 1 || (resizable && types.contains(VmoChildOption.SLICE))) {
             return Refusal.of(INVALID_ARGS, "O-131", given);
         }
-        return switch (types.iterator().next()) {
+        VmoChildOption type = types.iterator().next();
+        return switch (type) {
             case SLICE -> slice(kind, offset, size, rounded);
             case REFERENCE -> reference(kind, resizable, offset, size);
-            default -> snapshot(kind, offset, size, rounded);
+            default -> snapshot(kind, type, offset, size, rounded);
         };
     }
 
@@ -441,7 +447,7 @@ class VmoBadInputTest {
             return Refusal.of(
                     INVALID_ARGS, "O-143", named("offset", offset), named("sizeBytes", size));
         }
-        if (kind == Kind.SLICE || kind == Kind.CONTIGUOUS || kind.isPhysical()) {
+        if (kind.isSlice() || kind == Kind.CONTIGUOUS || kind.isPhysical()) {
             return Refusal.of(NOT_SUPPORTED, "O-143");
         }
         if (resizable && !kind.isResizable()) {
@@ -451,7 +457,7 @@ class VmoBadInputTest {
     }
 
     private static @Nullable Refusal snapshot(
-            Kind kind, long offset, long size, BigInteger rounded) {
+            Kind kind, VmoChildOption type, long offset, long size, BigInteger rounded) {
         if (kind == Kind.CONTIGUOUS) {
             return Refusal.of(INVALID_ARGS, "O-29");
         }
@@ -464,7 +470,7 @@ class VmoBadInputTest {
         if (rounded.compareTo(MAX) > 0) {
             return Refusal.of(OUT_OF_RANGE, "O-150", named("sizeBytes", size));
         }
-        BigInteger end = u(offset).add(rounded);
+        BigInteger end = kind.window().add(u(offset)).add(rounded);
         if (end.compareTo(TWO_64) >= 0) {
             return Refusal.of(
                     OUT_OF_RANGE, "O-150", named("offset", offset), named("sizeBytes", size));
@@ -472,11 +478,18 @@ class VmoBadInputTest {
         if (kind == Kind.UNCACHED) {
             return Refusal.of(BAD_STATE, "O-150");
         }
+        if (kind.hasPager() && type == VmoChildOption.SNAPSHOT) {
+            return Refusal.of(NOT_SUPPORTED, "O-157");
+        }
         if (kind.rootOffset.add(end).compareTo(TWO_64) >= 0) {
             return Refusal.of(INVALID_ARGS, "O-151", named("offset", offset));
         }
-        if (kind == Kind.SLICE) {
+        boolean isModified = type == VmoChildOption.SNAPSHOT_MODIFIED;
+        if (kind == Kind.SLICE || (kind == Kind.CLONE_SLICE && isModified)) {
             return Refusal.of(NOT_SUPPORTED, "O-158");
+        }
+        if (kind == Kind.CLONE && isModified) {
+            return Refusal.of(NOT_SUPPORTED, "O-159");
         }
         return kind == Kind.PINNED ? Refusal.of(BAD_STATE, "O-193") : null;
     }
@@ -500,6 +513,7 @@ class VmoBadInputTest {
                                         case CONTIGUOUS, UNCACHED, UNBOUNDED -> true;
                                         case DISCARDED -> policy == CachePolicy.CACHED;
                                         case PLAIN, SLICE, SNAPSHOT, PARENT, PINNED, FAR -> false;
+                                        case FILE, CLONE, CLONE_SLICE, COPY -> false;
                                     };
                             return isFree
                                     ? null

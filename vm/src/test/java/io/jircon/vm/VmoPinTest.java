@@ -137,4 +137,15 @@ class VmoPinTest extends VmoFixture {
         assertEquals(1, vmo.reclaim());
         refused(ZxStatus.NOT_FOUND, () -> vmo.pin(0, PAGE));
     }
+
+    @Test
+    @Tag("O-83")
+    void committedContentsMayBeDiscarded() {
+        VmObject vmo = paged(2, VmoOption.DISCARDABLE);
+        vmo.lockContents();
+        vmo.commit(0, 2 * PAGE);
+        vmo.unlockContents();
+        assertEquals(2, vmo.reclaim());
+        refused(ZxStatus.NOT_FOUND, () -> vmo.commit(0, PAGE));
+    }
 }
