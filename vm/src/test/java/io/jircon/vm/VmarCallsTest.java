@@ -115,6 +115,8 @@ class VmarCallsTest extends VmarCallsFixture {
     @Tag("V-56")
     @Tag("O-37")
     @Tag("O-245")
+    @Tag("vmo.cc:Rights")
+    @Tag("vmo.cc:RightsExec")
     void mapNeedsTheRightOnBothHandles() {
         refuses(ACCESS_DENIED, () -> calls.map(root, RX, 0, vmo, 0, PAGE));
         int executable =

@@ -247,6 +247,7 @@ class VmarPagerTest {
     @Tag("O-117")
     @Tag("O-118")
     @Tag("O-119")
+    @Tag("vmo.cc:OpOutOfBounds")
     void hintsAskAndForgiveFailures() throws InterruptedException {
         VmObject file = scene.file(2);
         file.hint(VmoHint.DONT_NEED, 0, 2 * PAGE);

@@ -63,6 +63,8 @@ class VmoCallsTest extends VmoFixture {
     @Test
     @Tag("O-32")
     @Tag("O-19")
+    @Tag("vmo.cc:ResizeRight")
+    @Tag("vmo.cc:Rights")
     void newHandlesHaveTheDefaultRightsAndResizeIfResizable() {
         assertEquals(DEFAULT, handles.rights(vmo(1, 0)));
         assertEquals(DEFAULT | Rights.RESIZE, handles.rights(vmo(1, RESIZABLE)));
@@ -116,6 +118,8 @@ class VmoCallsTest extends VmoFixture {
     @Tag("O-33")
     @Tag("K-55")
     @Tag("O-238")
+    @Tag("vmo.cc:ResizeRight")
+    @Tag("vmo.cc:Rights")
     void eachCallAsksForItsOwnRight() {
         int all = vmo(1, RESIZABLE);
         int reader = with(all, Rights.READ);
@@ -139,6 +143,7 @@ class VmoCallsTest extends VmoFixture {
     @Test
     @Tag("O-52")
     @Tag("O-53")
+    @Tag("vmo.cc:ResizeRight")
     void setSizeOfAFixedObjectIsUnavailable() {
         int fixed = vmo(4, 0);
         refused(UNAVAILABLE, () -> calls.setSize(fixed, 5 * PAGE));
@@ -152,6 +157,9 @@ class VmoCallsTest extends VmoFixture {
     @Tag("O-34")
     @Tag("O-35")
     @Tag("O-245")
+    @Tag("vmo.cc:Rights")
+    @Tag("vmo.cc:RightsExec")
+    @Tag("vmo-clone.cc:Rights")
     void rightsOfChildrenFollowFromTheParentsHandle() {
         int vmo = vmo(1, 0);
         int narrow = with(vmo, Rights.READ | Rights.DUPLICATE);
@@ -201,6 +209,8 @@ class VmoCallsTest extends VmoFixture {
     @Tag("O-143")
     @Tag("O-144")
     @Tag("O-145")
+    @Tag("vmo-reference.cc:Resize")
+    @Tag("vmo-reference.cc:UnsupportedResize")
     void referencesResizeOnlyWithTheRight() {
         int fixed = vmo(4, 0);
         refused(ACCESS_DENIED, () -> calls.createChild(fixed, REFERENCE | CHILD_RESIZABLE, 0, 0));
@@ -219,6 +229,7 @@ class VmoCallsTest extends VmoFixture {
 
     @Test
     @Tag("O-36")
+    @Tag("vmo-clone.cc:NameProperty")
     void childrenTakeTheNameIfTheHandleMayReadIt() {
         int vmo = vmo(1, 0);
         handles.get(vmo, VmObject.class, Rights.NONE).setName("test1");
@@ -232,6 +243,7 @@ class VmoCallsTest extends VmoFixture {
     @Tag("O-231")
     @Tag("O-232")
     @Tag("O-236")
+    @Tag("vmo-slice.cc:ZeroChildren")
     void zeroChildrenFollowsTheChildrensHandles() {
         int vmo = vmo(1, 0);
         VmObject object = handles.get(vmo, VmObject.class, Rights.NONE);
@@ -292,6 +304,7 @@ class VmoCallsTest extends VmoFixture {
 
     @Test
     @Tag("O-73")
+    @Tag("vmo.cc:OpOutOfBounds")
     void operationsPastTheEndAreOutOfRange() {
         int plain = vmo(1, 0);
         int discardable = vmo(1, DISCARDABLE);
@@ -307,6 +320,7 @@ class VmoCallsTest extends VmoFixture {
 
     @Test
     @Tag("O-107")
+    @Tag("vmo.cc:Prefetch")
     void prefetchChecksTheRangeOnly() {
         int vmo = vmo(2, 0);
         op(vmo, VmoOp.PREFETCH, 0, PAGE, null);
@@ -322,6 +336,8 @@ class VmoCallsTest extends VmoFixture {
     @Tag("O-113")
     @Tag("O-114")
     @Tag("O-115")
+    @Tag("vmo.cc:CacheOp")
+    @Tag("vmo.cc:CacheOpPhys")
     void cacheOperationsCheckAndCommitNothing() {
         int vmo = calls.create(0x8000, 0);
         int physical = handles.add(keep(VmObject.createPhysical(machine, 0x1000, PAGE)), Rights.IO);
@@ -352,6 +368,7 @@ class VmoCallsTest extends VmoFixture {
     @Tag("O-111")
     @Tag("O-112")
     @Tag("O-259")
+    @Tag("vmo.cc:LockUnlock")
     void discardableObjectsAreLockedAndTellWhatWasLost() {
         int plain = vmo(1, 0);
         refused(NOT_SUPPORTED, () -> op(plain, VmoOp.LOCK, 0, PAGE, null));
@@ -390,6 +407,7 @@ class VmoCallsTest extends VmoFixture {
 
     @Test
     @Tag("O-244")
+    @Tag("vmo.cc:RightsExec")
     void replaceAsExecutableConsumesTheHandle() {
         VmAddressRegion root = VmAddressRegion.newRoot(machine);
         int region = handles.add(root, Rights.BASIC);

@@ -26,6 +26,7 @@ class VmoClausesTest extends VmoFixture {
 
     @Test
     @Tag("O-14")
+    @Tag("vmo.cc:ReadWriteRange")
     void anEmptyRangeMayLieAtTheEndAndNotBehindIt() {
         VmObject vmo = paged(2);
         assertEquals(0, vmo.read(2 * PAGE, 0).length);
@@ -79,6 +80,7 @@ class VmoClausesTest extends VmoFixture {
     @Test
     @Tag("O-58")
     @Tag("O-249")
+    @Tag("vmo.cc:GrowMappedVmo")
     void growingReachesMappingsThatWereLongerAllTheTime() {
         VmObject vmo = paged(2, VmoOption.RESIZABLE);
         VmAddressRegion root = VmAddressRegion.newRoot(machine);
@@ -123,6 +125,7 @@ class VmoClausesTest extends VmoFixture {
     @Test
     @Tag("O-228")
     @Tag("O-254")
+    @Tag("vmo-clone2.cc:MapRangeReadOnly")
     void mappingACopyEagerlyForReadingMakesNothingItsOwn() {
         VmObject vmo = written(5);
         VmObject copy = snapshot(vmo, 0, 5);

@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Test;
 class VmoPinTest extends VmoFixture {
     @Test
     @Tag("O-122")
+    @Tag("vmo.cc:PinTests")
     void everyRangeIsCheckedAgainstTheObjectNamed() {
         VmObject normal = paged(6);
         VmObject contiguous = keep(VmObject.createContiguous(machine, 6 * PAGE, 0));
@@ -43,6 +44,7 @@ class VmoPinTest extends VmoFixture {
 
     @Test
     @Tag("O-123")
+    @Tag("vmo-clone2.cc:PinClonePages")
     void pinningMakesSharedPagesPrivate() {
         VmObject original = written(4);
         VmObject copy = snapshot(original, 0, 4);
@@ -99,6 +101,7 @@ class VmoPinTest extends VmoFixture {
 
     @Test
     @Tag("O-89")
+    @Tag("vmo-slice.cc:Pin")
     void pinThroughASliceHoldsTheParentsPages() {
         VmObject vmo = written(2);
         VmObject window = slice(vmo, 1, 1);

@@ -113,6 +113,7 @@ class VmoRulesTest extends VmoFixture {
 
     @Test
     @Tag("O-132")
+    @Tag("vmo-clone.cc:NoResize")
     void childrenAreResizableIfTheyWereMadeSo() {
         for (VmObject parent : List.of(paged(4), paged(4, VmoOption.RESIZABLE))) {
             VmObject fixed = snapshot(parent, 0, 4);
@@ -130,6 +131,7 @@ class VmoRulesTest extends VmoFixture {
 
     @Test
     @Tag("O-154")
+    @Tag("vmo-clone.cc:SizeAlign")
     void snapshotsAreRoundedUpAndTheirStreamsAreNot() {
         VmObject empty = paged(0);
         for (long size = 0; size <= 3 * PAGE; size += 127) {
@@ -141,6 +143,7 @@ class VmoRulesTest extends VmoFixture {
 
     @Test
     @Tag("O-220")
+    @Tag("vmo.cc:MetadataBytes")
     void infoTellsWhatTheObjectIsAndWhatItsPageListTakes() {
         VmObject vmo = paged(3);
         assertEquals("", vmo.info().name());

@@ -28,6 +28,7 @@ class VmoSharingTest extends VmoFixture {
 
     @Test
     @Tag("O-206")
+    @Tag("vmo-clone2.cc:OutOfBounds")
     void aCloneOutsideItsParentSharesNothing() {
         VmObject root = written(1);
         VmObject child = snapshot(root, 2, 2);
@@ -43,6 +44,7 @@ class VmoSharingTest extends VmoFixture {
 
     @Test
     @Tag("O-207")
+    @Tag("vmo-clone2.cc:SmallClone")
     void aSmallCloneInheritsItsPage() {
         VmObject root = written(3);
         VmObject child = snapshot(root, 1, 1);
@@ -57,6 +59,7 @@ class VmoSharingTest extends VmoFixture {
 
     @Test
     @Tag("O-208")
+    @Tag("vmo-clone2.cc:SmallClones")
     void twoSmallClonesShareWithTheirMiddle() {
         VmObject root = written(3);
         VmObject child = snapshot(root, 1, 2);
@@ -93,6 +96,7 @@ class VmoSharingTest extends VmoFixture {
     @Test
     @Tag("O-153")
     @Tag("O-168")
+    @Tag("vmo-clone2.cc:SmallCloneChild")
     void aCloneNeverSeesMoreThanItsParentSaw() {
         VmObject root = written(3);
         VmObject child = snapshot(root, 1, 1);
@@ -103,6 +107,7 @@ class VmoSharingTest extends VmoFixture {
 
     @Test
     @Tag("O-67")
+    @Tag("vmo.cc:StreamSizeSlicesAndReferences")
     void slicesAndSnapshotsHaveTheirOwnStreamSizeAndReferencesDoNot() {
         VmObject root = keep(VmObject.create(machine, 4 * PAGE, VmoOption.UNBOUNDED));
         VmObject window = slice(root, 0, 3);
@@ -122,6 +127,7 @@ class VmoSharingTest extends VmoFixture {
     @Tag("O-79")
     @Tag("O-88")
     @Tag("O-149")
+    @Tag("vmo-slice.cc:CommitChild")
     void commitAndDecommitThroughWindowsAreTheParents() {
         VmObject root = paged(4);
         VmObject window = slice(root, 1, 2);
@@ -139,6 +145,7 @@ class VmoSharingTest extends VmoFixture {
 
     @Test
     @Tag("O-138")
+    @Tag("vmo-slice.cc:ZeroSized")
     void emptySlicesAreLegalAndHoldNothing() {
         VmObject root = paged(1);
         for (long at = 0; at <= 1; at++) {
@@ -195,6 +202,10 @@ class VmoSharingTest extends VmoFixture {
     @Tag("O-218")
     @Tag("O-219")
     @Tag("O-2")
+    @Tag("vmo-clone.cc:ImmutableClone")
+    @Tag("vmo-clone.cc:NotImmutableMissingNoWrite")
+    @Tag("vmo-clone2.cc:Info")
+    @Tag("vmo-slice.cc:NotCoWType")
     void infoTellsKindParentAndChildren() {
         VmObject root = paged(1);
         VmObject copy = snapshot(root, 0, 1);
@@ -224,6 +235,8 @@ class VmoSharingTest extends VmoFixture {
 
     @Test
     @Tag("O-226")
+    @Tag("vmo-slice.cc:AttributedCounts")
+    @Tag("vmo-reference.cc:AttributedCounts")
     void windowsCostNothingAlsoWhenOnlyTheyAreLeft() {
         VmObject root = written(2);
         VmObject window = slice(root, 0, 2);

@@ -17,6 +17,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 class VmoSnapshotTest extends VmoFixture {
     @Test
     @Tag("O-160")
+    @Tag("vmo-clone2.cc:Read")
+    @Tag("vmo-clone2.cc:CloneVmoWrite")
+    @Tag("vmo-clone2.cc:ParentVmoWrite")
     void neitherSideSeesTheOthersWrites() {
         VmObject vmo = written(2);
         VmObject copy = snapshot(vmo, 0, 2);
@@ -38,6 +41,7 @@ class VmoSnapshotTest extends VmoFixture {
 
     @Test
     @Tag("O-151")
+    @Tag("vmo-clone2.cc:NoAccumulatedOverflow")
     void sumsOfOffsetsMustNotWrap() {
         VmObject vmo = keep(VmObject.create(machine, 0));
         VmObject child =
@@ -64,6 +68,7 @@ class VmoSnapshotTest extends VmoFixture {
     @Test
     @Tag("O-193")
     @Tag("O-125")
+    @Tag("vmo-clone2.cc:PinBeforeCreateFailure")
     void aPinnedObjectIsNotSnapshotted() {
         VmObject vmo = written(1);
         PinnedPages pinned = vmo.pin(0, PAGE);
@@ -74,6 +79,7 @@ class VmoSnapshotTest extends VmoFixture {
 
     @Test
     @Tag("O-201")
+    @Tag("vmo-clone2.cc:ObjMemAccounting")
     void writesMoveTheSharesStepByStep() {
         VmObject original = written(2);
         VmObject copy = snapshot(original, 0, 2);
@@ -102,6 +108,8 @@ class VmoSnapshotTest extends VmoFixture {
     @Test
     @Tag("O-203")
     @Tag("O-204")
+    @Tag("vmo-clone2.cc:Offset")
+    @Tag("vmo-clone2.cc:OffsetTest2")
     void closingGivesTheSharesToTheOthers() {
         VmObject original = written(3);
         VmObject copy = snapshot(original, 1, 3);
@@ -127,6 +135,7 @@ class VmoSnapshotTest extends VmoFixture {
     @Tag("O-205")
     @Tag("O-222")
     @Tag("O-223")
+    @Tag("vmo-clone2.cc:Overflow")
     void thirdsOfAPageAreCountedToTheFraction() {
         VmObject original = written(1);
         VmObject c = snapshot(original, 0, 2);
@@ -183,6 +192,7 @@ class VmoSnapshotTest extends VmoFixture {
     @Tag("O-212")
     @Tag("O-98")
     @Tag("O-99")
+    @Tag("vmo-zero.cc:MergeZeroChildren")
     void zeroGivesUpOneShareOnly() {
         VmObject parent = written(1);
         VmObject child = snapshot(parent, 0, 1);
@@ -196,6 +206,7 @@ class VmoSnapshotTest extends VmoFixture {
 
     @Test
     @Tag("O-213")
+    @Tag("vmo-zero.cc:AllocateAfterMergeMultipleChildren")
     void aLongFamilyHistoryAddsUp() {
         VmObject parent = written(3);
         VmObject c1 = snapshot(parent, 0, 3);

@@ -53,6 +53,7 @@ class VmoTest extends VmoFixture {
 
     @Test
     @Tag("O-20")
+    @Tag("vmo.cc:VmoUnbounded")
     void anUnboundedObjectHasAnEnd() {
         VmObject vmo = keep(VmObject.create(machine, 5, VmoOption.UNBOUNDED));
         assertEquals(VmObject.MAX_SIZE_BYTES, vmo.sizeBytes());
@@ -67,6 +68,7 @@ class VmoTest extends VmoFixture {
     @Tag("O-39")
     @Tag("O-40")
     @Tag("O-41")
+    @Tag("vmo.cc:ReadWriteRange")
     void accessesAreCheckedBeforeAByteMoves() {
         VmObject vmo = paged(2);
         refused(ZxStatus.OUT_OF_RANGE, () -> vmo.write(2 * PAGE - 1, new byte[2]));
@@ -202,6 +204,7 @@ class VmoTest extends VmoFixture {
 
     @Test
     @Tag("O-86")
+    @Tag("vmo-clone.cc:Decommit")
     void decommitIsRefusedWhileASnapshotLives() {
         VmObject vmo = written(1);
         VmObject copy = vmo.createSnapshot(0, PAGE);
@@ -227,6 +230,7 @@ class VmoTest extends VmoFixture {
 
     @Test
     @Tag("O-94")
+    @Tag("vmo-zero.cc:UnalignedUnCommitted")
     void zeroOfZerosCommitsNothing() {
         VmObject vmo = paged(2);
         vmo.zero(5, PAGE);
@@ -240,6 +244,8 @@ class VmoTest extends VmoFixture {
     @Tag("aspace_unittest.cc:vmm_alloc_contiguous_smoke_test")
     @Tag("aspace_unittest.cc:vmm_alloc_contiguous_zero_size_fails")
     @Tag("O-96")
+    @Tag("vmo-clone2.cc:ForbidContiguousVmo")
+    @Tag("vmo-slice.cc:ChildSliceOfContiguousParentIsContiguous")
     void aContiguousObjectIsPresentAndStays() {
         refused(ZxStatus.INVALID_ARGS, () -> VmObject.createContiguous(machine, 0, 0));
         refused(ZxStatus.INVALID_ARGS, () -> VmObject.createContiguous(machine, PAGE, 11));
@@ -266,6 +272,7 @@ class VmoTest extends VmoFixture {
     @Tag("O-24")
     @Tag("O-25")
     @Tag("A-172")
+    @Tag("vmo-clone2.cc:NoPhysical")
     void aPhysicalObjectOnlyMapsAndSlices() {
         refused(ZxStatus.INVALID_ARGS, () -> VmObject.createPhysical(machine, 0x1000, 1));
         refused(ZxStatus.INVALID_ARGS, () -> VmObject.createPhysical(machine, 1, PAGE));
@@ -311,6 +318,7 @@ class VmoTest extends VmoFixture {
     @Tag("O-232")
     @Tag("O-234")
     @Tag("O-235")
+    @Tag("vmo-clone2.cc:Children")
     void zeroChildrenFollowsTheDirectChildren() {
         VmObject root = paged(1);
         assertEquals(Signals.VMO_ZERO_CHILDREN, root.signals());
@@ -430,6 +438,7 @@ class VmoTest extends VmoFixture {
 
     @Test
     @Tag("O-9")
+    @Tag("vmo-slice.cc:DeepHierarchy")
     void aThousandGenerationsNeedNoStack() {
         VmObject youngest = written(1);
         for (int i = 0; i < 2000; i++) {
