@@ -172,8 +172,8 @@ public interface PageTableTrait extends AutoCloseable {
     }
 
     /// Says which pages of a range were accessed since that was last asked, and forgets it (clause
-    /// V-289). An access is one by a machine's processor that went through the entry; a new entry
-    /// is not accessed, and remap, protect, split and upgrade to the same frame keep what was.
+    /// V-289). An access is one by a machine's processor that was allowed. A new entry is not
+    /// accessed, nor is one that gets another frame; other changes of an entry keep what was.
     ///
     /// With [UnusedTables#FREE] it also frees tables of base pages that are not in use, entries and
     /// all; whoever wants those back resolves the fault. What else the machine noted about these

@@ -14,5 +14,8 @@ public enum HalFeature {
     /// Pages that are executable and not readable.
     EXECUTE_ONLY,
     /// Page tables that take frames of the machine.
-    TABLES_IN_MEMORY
+    TABLES_IN_MEMORY,
+    /// Page tables that tell which pages were accessed
+    /// ([io.jircon.hal.PageTableTrait#tracksAccessed()]).
+    ACCESSED_STATE
 }

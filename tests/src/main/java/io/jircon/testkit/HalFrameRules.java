@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /// Frames and physical memory.
-abstract class HalFrameRules extends HalAtomicRules {
+abstract class HalFrameRules extends HalAccessedRules {
     HalFrameRules() {}
 
     /// If it fails: a frame lies in memory, is page aligned, is never 0 and never handed out twice.

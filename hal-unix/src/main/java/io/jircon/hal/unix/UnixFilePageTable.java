@@ -16,8 +16,10 @@ import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
 import io.jircon.hal.TableBounds;
 import io.jircon.hal.TlbInvalidator;
+import io.jircon.hal.UnusedTables;
 import io.jircon.hal.WalkResult;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -231,6 +233,39 @@ final class UnixFilePageTable implements PageTableTrait {
     }
 
     @Override
+    public boolean tracksAccessed() {
+        return true;
+    }
+
+    @Override
+    public void harvestAccessed(long vaddr, long sizeBytes, UnusedTables unused, BitSet pages) {
+        Objects.requireNonNull(unused, "unused");
+        Objects.requireNonNull(pages, "pages");
+        synchronized (lock) {
+            UnixFileTree open = open();
+            bounds.checkPageRange(vaddr, sizeBytes);
+            if (sizeBytes >>> PageSize.BASE_SHIFT > Integer.MAX_VALUE) {
+                throw PagingException.outOfRange("sizeBytes", sizeBytes, "is not below 2^43");
+            }
+            if (sizeBytes != 0) {
+                UnixFileHarvester.harvest(open, vaddr, vaddr + sizeBytes - 1, unused, pages);
+                flushes.send(tag, invalidator);
+            }
+        }
+    }
+
+    @Override
+    public void markAccessed(long vaddr, long sizeBytes) {
+        synchronized (lock) {
+            UnixFileTree open = open();
+            bounds.checkPageRange(vaddr, sizeBytes);
+            if (sizeBytes != 0) {
+                UnixFileHarvester.markAccessed(open, vaddr, vaddr + sizeBytes - 1);
+            }
+        }
+    }
+
+    @Override
     public void forEachLeaf(long vaddr, long sizeBytes, LeafVisitor visitor) {
         record Leaf(long vaddr, long paddr, PageSize size, MmuFlags flags) {}
         List<Leaf> leaves = new ArrayList<>();
@@ -251,34 +286,50 @@ final class UnixFilePageTable implements PageTableTrait {
 
     @Override
     public boolean hardwareWalk(long vaddr, AccessKind access, WalkResult result) {
-        UnixFileTree open = tree;
+        while (true) {
+            UnixFileTree open = tree;
+            long leaf = walk(open, vaddr, access, result);
+            if (leaf == 0
+                    || open == null
+                    || (leaf & UnixFileTree.ACCESSED) != 0
+                    || open.noteAccess(vaddr, leaf)) {
+                return leaf != 0;
+            }
+        }
+    }
+
+    /// Walks and marks nothing.
+    ///
+    /// @param open null once closed
+    /// @return the leaf, or 0 when the access is refused
+    private long walk(
+            @Nullable UnixFileTree open, long vaddr, AccessKind access, WalkResult result) {
         result.depth = 0;
         result.entriesRead = 0;
         result.cause = FaultCause.NOT_PRESENT;
         if (!bounds.contains(vaddr)) {
             result.cause = FaultCause.ADDRESS_SIZE;
-            return false;
+            return 0;
         }
         long leaf = open == null ? 0 : open.find(vaddr, result);
         if (leaf == 0) {
-            return false;
+            return 0;
         }
         result.flagBits = UnixFileTree.flagBits(leaf);
         result.leafShift = UnixFileTree.size(leaf).shift();
         result.paddr = paddr(leaf, vaddr);
         if ((access.requiredBits() & ~result.flagBits) != 0) {
             result.cause = FaultCause.PERMISSION;
-            return false;
+            return 0;
         }
-        return true;
+        return leaf;
     }
 
     /// The steps name no addresses: the nodes lie on the heap.
     @Override
     public PageWalk explain(long vaddr, AccessKind access) {
-        open();
         var result = new WalkResult();
-        boolean allowed = hardwareWalk(vaddr, access, result);
+        boolean allowed = walk(open(), vaddr, access, result) != 0;
         // An entry that changes between the two looks shows as it is now.
         long leaf = bounds.contains(vaddr) ? open().find(vaddr, result) : 0;
         List<PageWalk.Step> steps = new ArrayList<>();

@@ -15,9 +15,13 @@ import org.jspecify.annotations.Nullable;
 /// 2 MiB at level 1, 1 GiB at level 2.
 ///
 /// ```
-///   63                              12 11   9 8   7 6      0
-/// |  physical address                 |  0   | level| flags |
+///   63                              12 11 10 9 8   7 6      0
+/// |  physical address                 |  0  |A| level| flags |
 /// ```
+///
+/// A says that the processor accessed the page since that was last asked. The walker sets it, with
+/// no lock, by compare-and-set of an entry that is there; so whoever changes an entry, with the
+/// lock, takes over what the walker may have done to the old one.
 ///
 /// An entry of 0 is absent. A slot of a node holds an entry or a child, never both for long: a
 /// split puts the child first and then takes the entry away, so that a reader, who looks for the
@@ -28,15 +32,16 @@ import org.jspecify.annotations.Nullable;
 /// the end of the kernel's range cannot be written down.
 final class UnixFileTree {
     static final int TOP = 3;
+    static final int SLOTS = 512;
+    static final long ACCESSED = 1L << 9;
 
-    private static final int SLOTS = 512;
     private static final int FLAGS_MASK = 0x7f;
     private static final int LEVEL_SHIFT = 7;
     private static final VarHandle ENTRY = MethodHandles.arrayElementVarHandle(long[].class);
     private static final VarHandle CHILD = MethodHandles.arrayElementVarHandle(Node[].class);
 
-    private final Node root = new Node();
-    private final UnixFileFlushList flushes;
+    final Node root = new Node();
+    final UnixFileFlushList flushes;
 
     UnixFileTree(UnixFileFlushList flushes) {
         this.flushes = flushes;
@@ -94,6 +99,18 @@ final class UnixFileTree {
             result.entriesRead = result.depth + 1;
         }
         return found;
+    }
+
+    /// Notes that the leaf that holds an address was accessed. Safe without the lock.
+    ///
+    /// @param leaf what [#find] gave
+    /// @return false when the leaf has changed meanwhile
+    boolean noteAccess(long vaddr, long leaf) {
+        Node node = root;
+        for (int level = TOP; node != null && level > level(leaf); level--) {
+            node = node.child(index(vaddr, level));
+        }
+        return node != null && node.exchange(index(vaddr, level(leaf)), leaf, leaf | ACCESSED);
     }
 
     /// Fails where a page of a range has an entry.
@@ -213,6 +230,7 @@ final class UnixFileTree {
             OnExisting existing) {
         if (old == 0) {
             node.setEntry(slot, entry(paddr, level, flagBits));
+            node.idle = false; // what is entered gets the time to be used
         } else if (existing == OnExisting.UPGRADE) {
             boolean same = paddr(old) == paddr;
             int bits = same ? gain(flagBits(old), flagBits) : flagBits;
@@ -318,12 +336,17 @@ final class UnixFileTree {
         }
     }
 
-    /// Stores an entry over another one; tells the TLBs unless it only gains access.
+    /// Stores an entry over another one; tells the TLBs unless it only gains access. Whether the
+    /// page was accessed stays as it is while the frame is the same.
     private void replace(Node node, int slot, long vaddr, int level, long old, long now) {
-        if (old == now) {
+        if ((old & ~ACCESSED) == now) {
             return;
         }
-        node.setEntry(slot, now);
+        long kept = now != 0 && paddr(now) == paddr(old) ? ACCESSED : 0;
+        long last = old;
+        while (!node.exchange(slot, last, now | (last & kept))) {
+            last = node.entry(slot);
+        }
         boolean onlyGains =
                 now != 0
                         && paddr(now) == paddr(old)
@@ -339,20 +362,29 @@ final class UnixFileTree {
         var child = new Node();
         for (int i = 0; i < SLOTS; i++) {
             long frame = paddr(leaf) + ((long) i << shift(level - 1));
-            child.setEntry(i, entry(frame, level - 1, flagBits(leaf)));
+            long part = entry(frame, level - 1, flagBits(leaf));
+            child.setEntry(i, part | (leaf & ACCESSED));
         }
         node.setChild(slot, child);
-        node.setEntry(slot, 0);
+        long last = leaf;
+        while (!node.exchange(slot, last, 0)) {
+            last = node.entry(slot);
+        }
+        if (last != leaf) { // accessed meanwhile
+            for (int i = 0; i < SLOTS; i++) {
+                child.markAccessed(i);
+            }
+        }
         flushes.add(vaddr, shift(level));
         return child;
     }
 
-    private static long partLast(long at, long last, int level) {
+    static long partLast(long at, long last, int level) {
         long slotLast = at | ((1L << shift(level)) - 1);
         return Long.compareUnsigned(slotLast, last) < 0 ? slotLast : last;
     }
 
-    private static boolean covers(long at, long partLast, int level) {
+    static boolean covers(long at, long partLast, int level) {
         return partLast - at == (1L << shift(level)) - 1;
     }
 
@@ -362,12 +394,16 @@ final class UnixFileTree {
                 && (paddr & ((1L << shift(level)) - 1)) == 0;
     }
 
-    private static final class Node {
+    /// A table of the tree.
+    static final class Node {
         private final long[] entries = new long[SLOTS];
         private final @Nullable Node[] children = new Node[SLOTS];
 
         // Slots that are not empty; only for those who hold the lock.
         int used;
+
+        // Of level 0: a harvest that frees went by since the last sign of use; under the lock.
+        boolean idle;
 
         long entry(int slot) {
             return (long) ENTRY.getAcquire(entries, slot);
@@ -377,9 +413,35 @@ final class UnixFileTree {
             return (Node) CHILD.getAcquire(children, slot);
         }
 
+        /// Puts an entry where none is, or none, where no walker can be.
         void setEntry(int slot, long value) {
             used += (value == 0 ? 0 : 1) - (entries[slot] == 0 ? 0 : 1);
             ENTRY.setRelease(entries, slot, value);
+        }
+
+        /// Changes an entry that a walker may be marking.
+        ///
+        /// @param old not 0
+        /// @return false when it is another one
+        boolean exchange(int slot, long old, long now) {
+            if (!ENTRY.compareAndSet(entries, slot, old, now)) {
+                return false;
+            }
+            if (now == 0) {
+                used--;
+            }
+            return true;
+        }
+
+        /// Notes an access of the page of an entry, if there is one.
+        ///
+        /// @return whether there is
+        boolean markAccessed(int slot) {
+            long entry = entry(slot);
+            while (entry != 0 && !exchange(slot, entry, entry | ACCESSED)) {
+                entry = entry(slot);
+            }
+            return entry != 0;
         }
 
         void setChild(int slot, @Nullable Node child) {

@@ -156,6 +156,9 @@ final class BrokenTable implements PageTableTrait {
         if (existing == OnExisting.UPGRADE && is(PlantedFault.UPGRADE_DOWNGRADES)) {
             inner.protectRange(vaddr, count * PAGE, flags);
         }
+        if (is(PlantedFault.NEW_ENTRIES_ARE_ACCESSED) && inner.tracksAccessed()) {
+            inner.markAccessed(vaddr, count * PAGE);
+        }
         changed(PlantedFault.STALE_AFTER_UPGRADE);
     }
 
@@ -194,6 +197,9 @@ final class BrokenTable implements PageTableTrait {
     public void protectRange(long vaddr, long sizeBytes, MmuFlags flags) {
         boolean misses = is(PlantedFault.PROTECT_RANGE_MISSES_LAST) && sizeBytes == 3 * PAGE;
         inner.protectRange(vaddr, misses ? sizeBytes - PAGE : sizeBytes, flags);
+        if (is(PlantedFault.PROTECT_FORGETS_ACCESS) && inner.tracksAccessed()) {
+            inner.harvestAccessed(vaddr, sizeBytes, UnusedTables.KEEP, new BitSet());
+        }
         changed(PlantedFault.STALE_AFTER_PROTECT_RANGE);
     }
 
@@ -213,13 +219,27 @@ final class BrokenTable implements PageTableTrait {
 
     @Override
     public void harvestAccessed(long vaddr, long sizeBytes, UnusedTables unused, BitSet pages) {
-        inner.harvestAccessed(vaddr, sizeBytes, unused, pages);
-        hal.mmus.forEach(mmu -> mmu.changed(this));
+        boolean misses = is(PlantedFault.HARVEST_MISSES_LAST) && sizeBytes == 3 * PAGE;
+        boolean frees = is(PlantedFault.HARVEST_FREES_UNASKED);
+        boolean keeps = is(PlantedFault.HARVEST_FREES_NEVER);
+        UnusedTables what = frees ? UnusedTables.FREE : keeps ? UnusedTables.KEEP : unused;
+        inner.harvestAccessed(vaddr, misses ? sizeBytes - PAGE : sizeBytes, what, pages);
+        if (is(PlantedFault.HARVEST_FREES_AT_ONCE)) {
+            inner.harvestAccessed(vaddr, sizeBytes, what, pages);
+        }
+        if (is(PlantedFault.HARVEST_TAKES_NEIGHBOUR) && sizeBytes == 2 * PAGE) {
+            inner.harvestAccessed(vaddr + sizeBytes, PAGE, UnusedTables.KEEP, new BitSet());
+        }
+        if (is(PlantedFault.HARVEST_FORGETS_NOTHING)) {
+            pages.stream().forEach(page -> inner.markAccessed(vaddr + page * PAGE, PAGE));
+        }
+        changed(PlantedFault.STALE_AFTER_HARVEST);
     }
 
     @Override
     public void markAccessed(long vaddr, long sizeBytes) {
-        inner.markAccessed(vaddr, sizeBytes);
+        boolean misses = is(PlantedFault.MARK_MISSES_LAST) && sizeBytes > PAGE;
+        inner.markAccessed(vaddr, misses ? sizeBytes - PAGE : sizeBytes);
     }
 
     @Override

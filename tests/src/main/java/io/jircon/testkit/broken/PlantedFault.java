@@ -18,6 +18,26 @@ public enum PlantedFault {
     STALE_AFTER_REMAP,
     /// `mapPages` with UPGRADE does not reach the processors.
     STALE_AFTER_UPGRADE,
+    /// `harvestAccessed` does not reach the processors.
+    STALE_AFTER_HARVEST,
+    /// `harvestAccessed` leaves out the last page.
+    HARVEST_MISSES_LAST,
+    /// `harvestAccessed` does not forget what it tells.
+    HARVEST_FORGETS_NOTHING,
+    /// `harvestAccessed` forgets accesses of the page behind the range too.
+    HARVEST_TAKES_NEIGHBOUR,
+    /// `harvestAccessed` removes entries though told to keep them.
+    HARVEST_FREES_UNASKED,
+    /// `harvestAccessed` frees tables that were in use until now.
+    HARVEST_FREES_AT_ONCE,
+    /// `harvestAccessed` frees nothing.
+    HARVEST_FREES_NEVER,
+    /// `markAccessed` leaves out the last page.
+    MARK_MISSES_LAST,
+    /// New entries count as accessed.
+    NEW_ENTRIES_ARE_ACCESSED,
+    /// `protectRange` forgets that pages were accessed.
+    PROTECT_FORGETS_ACCESS,
     /// `mapPages` that fails leaves the pages before the one that was in the way.
     MAP_PAGES_NOT_ATOMIC,
     /// `mapPages` with ERROR replaces what is there.
