@@ -83,6 +83,7 @@ class SoftwareMmuTest {
     @EnumSource
     @Tag("V-285")
     @Tag("A-165")
+    @Tag("zcore-H8")
     void aFlushReachesEveryProcessorAndEveryPartOfALeaf(PageSize size) {
         Mmu other = machine.newMmu();
         other.activate(table);
@@ -141,6 +142,7 @@ class SoftwareMmuTest {
     }
 
     @Test
+    @Tag("zcore-H8")
     void tablesDoNotSeeEachOthersTranslations() {
         ToyMachine.Table other = machine.newTable();
         machine.memory().writeLong(BASE, 1);

@@ -25,6 +25,7 @@ class HandleTableTest {
 
     @Test
     @Tag("K-48")
+    @Tag("zcore/task:process_handle")
     void valuesHaveTheirTwoLowBitsSetAndAreNotZero() {
         for (int i = 0; i < 100; i++) {
             int handle = table.add(event, ALL);
@@ -46,6 +47,7 @@ class HandleTableTest {
     @Test
     @Tag("K-51")
     @Tag("K-52")
+    @Tag("zcore-T3")
     void aClosedValueDoesNotComeBackFor255Uses() {
         new HandleTable(kernel).add(event, ALL); // keeps the event alive
         Set<Integer> seen = new HashSet<>();
@@ -74,6 +76,7 @@ class HandleTableTest {
 
     @Test
     @Tag("K-54")
+    @Tag("zcore-T2")
     void badHandleThenWrongTypeThenAccessDenied() {
         int handle = table.add(event, Rights.NONE);
         Expect.status(ZxStatus.BAD_HANDLE, () -> table.get(0, EventPair.class, Rights.WAIT));
@@ -100,6 +103,7 @@ class HandleTableTest {
     @Tag("K-57")
     @Tag("K-14")
     @Tag("K-43")
+    @Tag("zcore/task:process_handle_duplicate")
     void duplicateTakesAnySubsetAndLeavesTheSource() {
         int handle = table.add(event, ALL);
         int equal = table.duplicate(handle, ALL);
@@ -123,6 +127,7 @@ class HandleTableTest {
 
     @Test
     @Tag("K-58")
+    @Tag("zcore-T3")
     void aRefusedReplaceConsumesTheSource() {
         int handle = table.add(event, Rights.WAIT);
         Expect.status(
@@ -151,6 +156,7 @@ class HandleTableTest {
 
     @Test
     @Tag("K-62")
+    @Tag("zcore-T3")
     void closeManyClosesTheRest() {
         int first = table.add(event, ALL);
         int second = table.add(event, ALL);

@@ -114,6 +114,7 @@ class KObjectTest {
     @Test
     @Tag("K-19")
     @Tag("K-20")
+    @Tag("zcore-T7")
     void aLongNameKeepsItsFirst31Bytes() {
         var process = new Named(kernel, "x".repeat(40));
         assertEquals("x".repeat(31), process.name());
@@ -181,6 +182,7 @@ class KObjectTest {
 
     @Test
     @Tag("K-41")
+    @Tag("zcore/object:rights_conversion")
     void rightsPrintTheirNames() {
         assertEquals("NONE", Rights.toString(0));
         assertEquals("READ|WRITE", Rights.toString(Rights.IO));

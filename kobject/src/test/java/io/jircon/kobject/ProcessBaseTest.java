@@ -32,6 +32,7 @@ class ProcessBaseTest {
     @Test
     @Tag("K-140")
     @Tag("K-141")
+    @Tag("zcore/task:process_exit")
     void handlesGoFirstThenTheSpaceThenTheSignal() {
         var process = new Recorded();
         process.handles().add(new Event(kernel), Rights.BASIC);

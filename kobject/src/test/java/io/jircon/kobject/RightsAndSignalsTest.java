@@ -111,6 +111,8 @@ class RightsAndSignalsTest {
     @Tag("K-17")
     @Tag("K-32")
     @Tag("K-33")
+    @Tag("zcore-T7")
+    @Tag("zcore/object:handle_info")
     void whatAHandleIsMayBeAskedWithoutARight() {
         EventPair end = EventPair.create(kernel);
         for (KObjectBase object : List.of(new Event(kernel), end, new Task())) {
@@ -128,6 +130,7 @@ class RightsAndSignalsTest {
 
     @Test
     @Tag("K-14")
+    @Tag("zcore-T6")
     void handlesAreCountedOverAllTables() {
         var event = new Event(kernel);
         var other = new HandleTable(kernel);
@@ -175,6 +178,8 @@ class RightsAndSignalsTest {
     @Test
     @Tag("K-69")
     @Tag("K-100")
+    @Tag("zcore/ipc:event")
+    @Tag("zcore/ipc:eventpair")
     void newObjectsHaveNoSignal() {
         EventPair end = EventPair.create(kernel);
         for (KObjectBase object : List.of(new Event(kernel), end, end.peer(), new Task())) {
@@ -185,6 +190,7 @@ class RightsAndSignalsTest {
     @Test
     @Tag("K-69")
     @Tag("K-71")
+    @Tag("zcore/object:user_signal_check")
     void usersSetTheirEightBitsAndOfEventsTheirOwn() {
         requireSettable(new Event(kernel), Signals.USER_ALL | Signals.SIGNALED);
         requireSettable(EventPair.create(kernel), Signals.USER_ALL | Signals.SIGNALED);

@@ -66,6 +66,8 @@ class WaitTest {
 
     @Test
     @Tag("K-76")
+    @Tag("zcore-T1")
+    @Tag("zcore/object:wait")
     void aStrobeWakesTheWaiterWithWhatWasSeenAtTheMatch() throws Exception {
         FutureTask<WaitResult> wait =
                 blocked(() -> table.waitOne(handle, Signals.SIGNALED, Kernel.INFINITE));
@@ -138,6 +140,7 @@ class WaitTest {
 
     @Test
     @Tag("K-101")
+    @Tag("zcore/ipc:eventpair")
     void userSignalsOfTheSurvivorStay() {
         EventPair end = EventPair.create(kernel);
         int near = table.add(end, ObjectType.EVENTPAIR.defaultRights());
@@ -149,6 +152,7 @@ class WaitTest {
 
     @Test
     @Tag("K-85")
+    @Tag("zcore-T6")
     void manyTakesAtMost64Items() {
         List<WaitItem> items = new ArrayList<>();
         for (int i = 0; i < 65; i++) {
@@ -165,6 +169,8 @@ class WaitTest {
 
     @Test
     @Tag("K-87")
+    @Tag("zcore-T6")
+    @Tag("zcore/object:wait_many")
     void everyWordIsWrittenAlsoOnTimeoutAndForRepeatedHandles() throws Exception {
         table.signal(handle, 0, Signals.user(0));
         var first = new WaitItem(handle, Signals.SIGNALED);
@@ -199,6 +205,7 @@ class WaitTest {
 
     @Test
     @Tag("K-77")
+    @Tag("zcore-T1")
     void anObserverMayUseItsObjectAgain() {
         List<Integer> heard = new ArrayList<>();
         event.observe(

@@ -280,6 +280,7 @@ abstract class HalRangeRules extends HalMapRules {
     @Tag("aspace_unittest.cc:arch_vm_aspace_protect_split_pages")
     @Tag("A-66")
     @Tag("A-67")
+    @Tag("zcore-H5")
     void optional_rangePartlyInAHugeLeafSplitsIt() throws Throwable {
         if (!has(HalFeature.HUGE_2M)) {
             return;

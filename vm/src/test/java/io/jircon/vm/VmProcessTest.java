@@ -42,6 +42,7 @@ class VmProcessTest {
     @Tag("K-127")
     @Tag("K-129")
     @Tag("V-21")
+    @Tag("zcore/task:process_create")
     void unstartedProcessCanBeFilled() {
         VmProcess process = VmProcess.create(machine, "init");
         assertEquals(ProcessBase.State.INITIAL, process.state());

@@ -53,6 +53,7 @@ class VmarVmoTest {
     @Tag("V-213")
     @Tag("V-214")
     @Tag("V-218")
+    @Tag("zcore-O4")
     void decommitDropsTheEntriesOfTheRangeInEveryAddressSpace() {
         VmAddressRegion other = VmAddressRegion.newRoot(vm.machine);
         mapAt(region, 0, RW, vmo, 0, 8);
@@ -77,6 +78,7 @@ class VmarVmoTest {
 
     @Test
     @Tag("V-214")
+    @Tag("zcore-O5")
     void aWriteToTheObjectReplacesTheZeroPageInMappings() {
         mapAt(region, 0, RW, vmo, 0, 4);
         assertEquals(0, vm.peek(base));

@@ -120,6 +120,7 @@ class VmoCallsTest extends VmoFixture {
     @Tag("O-238")
     @Tag("vmo.cc:ResizeRight")
     @Tag("vmo.cc:Rights")
+    @Tag("zcore-O16")
     void eachCallAsksForItsOwnRight() {
         int all = vmo(1, RESIZABLE);
         int reader = with(all, Rights.READ);
@@ -338,6 +339,7 @@ class VmoCallsTest extends VmoFixture {
     @Tag("O-115")
     @Tag("vmo.cc:CacheOp")
     @Tag("vmo.cc:CacheOpPhys")
+    @Tag("zcore-O16")
     void cacheOperationsCheckAndCommitNothing() {
         int vmo = calls.create(0x8000, 0);
         int physical = handles.add(keep(VmObject.createPhysical(machine, 0x1000, PAGE)), Rights.IO);
@@ -369,6 +371,7 @@ class VmoCallsTest extends VmoFixture {
     @Tag("O-112")
     @Tag("O-259")
     @Tag("vmo.cc:LockUnlock")
+    @Tag("zcore-O16")
     void discardableObjectsAreLockedAndTellWhatWasLost() {
         int plain = vmo(1, 0);
         refused(NOT_SUPPORTED, () -> op(plain, VmoOp.LOCK, 0, PAGE, null));

@@ -14,6 +14,7 @@ class VmoPinTest extends VmoFixture {
     @Test
     @Tag("O-122")
     @Tag("vmo.cc:PinTests")
+    @Tag("zcore-O10")
     void everyRangeIsCheckedAgainstTheObjectNamed() {
         VmObject normal = paged(6);
         VmObject contiguous = keep(VmObject.createContiguous(machine, 6 * PAGE, 0));

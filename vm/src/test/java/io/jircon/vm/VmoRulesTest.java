@@ -132,6 +132,7 @@ class VmoRulesTest extends VmoFixture {
     @Test
     @Tag("O-154")
     @Tag("vmo-clone.cc:SizeAlign")
+    @Tag("zcore/vm:test_round_pages")
     void snapshotsAreRoundedUpAndTheirStreamsAreNot() {
         VmObject empty = paged(0);
         for (long size = 0; size <= 3 * PAGE; size += 127) {

@@ -181,6 +181,7 @@ class VmoSharingTest extends VmoFixture {
 
     @Test
     @Tag("O-140")
+    @Tag("zcore-O15")
     void slicesOfPhysicalObjectsNameTheirParent() {
         VmObject physical = keep(VmObject.createPhysical(machine, 0x10000, 4 * PAGE));
         VmObject window = slice(physical, 1, 1);

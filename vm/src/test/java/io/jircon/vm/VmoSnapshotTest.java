@@ -20,6 +20,7 @@ class VmoSnapshotTest extends VmoFixture {
     @Tag("vmo-clone2.cc:Read")
     @Tag("vmo-clone2.cc:CloneVmoWrite")
     @Tag("vmo-clone2.cc:ParentVmoWrite")
+    @Tag("zcore/paged:create_child")
     void neitherSideSeesTheOthersWrites() {
         VmObject vmo = written(2);
         VmObject copy = snapshot(vmo, 0, 2);
@@ -136,6 +137,7 @@ class VmoSnapshotTest extends VmoFixture {
     @Tag("O-222")
     @Tag("O-223")
     @Tag("vmo-clone2.cc:Overflow")
+    @Tag("zcore/paged:overflow")
     void thirdsOfAPageAreCountedToTheFraction() {
         VmObject original = written(1);
         VmObject c = snapshot(original, 0, 2);

@@ -30,6 +30,7 @@ class VmoTest extends VmoFixture {
     @Tag("O-10")
     @Tag("O-11")
     @Tag("O-13")
+    @Tag("zcore/vm:test_round_pages")
     void sizesAreRoundedUpAndLimited() {
         VmObject vmo = keep(VmObject.create(machine, PAGE + 1));
         assertEquals(2 * PAGE, vmo.sizeBytes());
@@ -69,6 +70,8 @@ class VmoTest extends VmoFixture {
     @Tag("O-40")
     @Tag("O-41")
     @Tag("vmo.cc:ReadWriteRange")
+    @Tag("zcore-O6")
+    @Tag("zcore/paged:read_write")
     void accessesAreCheckedBeforeAByteMoves() {
         VmObject vmo = paged(2);
         refused(ZxStatus.OUT_OF_RANGE, () -> vmo.write(2 * PAGE - 1, new byte[2]));
@@ -152,6 +155,7 @@ class VmoTest extends VmoFixture {
     @Test
     @Tag("O-76")
     @Tag("O-77")
+    @Tag("zcore-O6")
     void commitExpandsToWholePages() {
         VmObject vmo = paged(4);
         vmo.commit(PAGE - 1, 2);
@@ -205,6 +209,7 @@ class VmoTest extends VmoFixture {
     @Test
     @Tag("O-86")
     @Tag("vmo-clone.cc:Decommit")
+    @Tag("zcore-O13")
     void decommitIsRefusedWhileASnapshotLives() {
         VmObject vmo = written(1);
         VmObject copy = vmo.createSnapshot(0, PAGE);
@@ -231,6 +236,8 @@ class VmoTest extends VmoFixture {
     @Test
     @Tag("O-94")
     @Tag("vmo-zero.cc:UnalignedUnCommitted")
+    @Tag("zcore-O12")
+    @Tag("zcore/paged:zero_page_write")
     void zeroOfZerosCommitsNothing() {
         VmObject vmo = paged(2);
         vmo.zero(5, PAGE);
@@ -246,6 +253,8 @@ class VmoTest extends VmoFixture {
     @Tag("O-96")
     @Tag("vmo-clone2.cc:ForbidContiguousVmo")
     @Tag("vmo-slice.cc:ChildSliceOfContiguousParentIsContiguous")
+    @Tag("zcore-O11")
+    @Tag("zcore-O13")
     void aContiguousObjectIsPresentAndStays() {
         refused(ZxStatus.INVALID_ARGS, () -> VmObject.createContiguous(machine, 0, 0));
         refused(ZxStatus.INVALID_ARGS, () -> VmObject.createContiguous(machine, PAGE, 11));
@@ -273,6 +282,7 @@ class VmoTest extends VmoFixture {
     @Tag("O-25")
     @Tag("A-172")
     @Tag("vmo-clone2.cc:NoPhysical")
+    @Tag("zcore/physical:read_write")
     void aPhysicalObjectOnlyMapsAndSlices() {
         refused(ZxStatus.INVALID_ARGS, () -> VmObject.createPhysical(machine, 0x1000, 1));
         refused(ZxStatus.INVALID_ARGS, () -> VmObject.createPhysical(machine, 1, PAGE));

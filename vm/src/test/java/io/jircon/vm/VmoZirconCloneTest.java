@@ -137,6 +137,7 @@ class VmoZirconCloneTest extends VmoMappedFixture {
 
     @Test
     @Tag("vmo-clone2.cc:ManyCloneMapping")
+    @Tag("zcore/paged:many_clones")
     void storesInEveryOrderStayApart() {
         for (List<Integer> order : orders(4)) {
             VmObject top = written(1);

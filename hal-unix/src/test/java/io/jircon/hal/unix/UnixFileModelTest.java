@@ -22,6 +22,7 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -45,6 +46,7 @@ class UnixFileModelTest {
 
     @ParameterizedTest(name = "seed {0}")
     @ValueSource(longs = {1, 2, 3, 4, 5, 6})
+    @Tag("zcore-H10")
     void behavesAsAMapOfPages(long seed) {
         var random = new Random(seed);
         long window = random.nextBoolean() ? 0xffff_ff02_4000_0000L : 0x4000_0000L;

@@ -48,6 +48,8 @@ class UnixMmapModelTest {
             names = {"USER", "GUEST"})
     @Tag("V-283")
     @Tag("V-287")
+    @Tag("zcore-H10")
+    @Tag("zcore/libos:map_unmap")
     void smallWindowFollowsTheModelAndTheKernelAgrees(AddressSpaceKind kind) {
         for (long seed = 1; seed <= 4; seed++) {
             run(kind, seed, PAGES, STEPS, 1);

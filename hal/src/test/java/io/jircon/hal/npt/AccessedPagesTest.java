@@ -75,6 +75,7 @@ class AccessedPagesTest {
 
     @ParameterizedTest
     @MethodSource("tracking")
+    @Tag("zcore-H6")
     void eachAccessIsToldOnce(PagingFormat format) {
         long at = base(format);
         try (NestedPageTable table = filled(format, at)) {

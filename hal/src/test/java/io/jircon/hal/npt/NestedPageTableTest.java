@@ -164,7 +164,7 @@ class NestedPageTableTest {
     }
 
     @Tag("A-52")
-    @Tag("H4")
+    @Tag("zcore-H4")
     @Tag("A-71")
     @Test
     void aHugeLeafAtFrameZeroIsStillAHugeLeaf() {
@@ -230,7 +230,7 @@ class NestedPageTableTest {
     }
 
     @Tag("A-60")
-    @Tag("H1")
+    @Tag("zcore-H1")
     @Test
     void remapChangesWhatIsThereAndNothingElse() {
         assertEquals(PagingError.NOT_MAPPED, error(() -> table.remap(M2, 0, MmuFlags.R)));
@@ -241,7 +241,7 @@ class NestedPageTableTest {
     }
 
     @Tag("A-68")
-    @Tag("H3")
+    @Tag("zcore-H3")
     @Test
     void emptiedTablesAreFreedAtOnceAndAfterTheFlush() {
         for (int i = 0; i < 10; i++) {
@@ -370,7 +370,7 @@ class NestedPageTableTest {
         assertEquals(PageSize.SIZE_2M, table.query(M2 + K4).size());
     }
 
-    @Tag("H7")
+    @Tag("zcore-H7")
     @Test
     void mapPagesChecksEveryFrame() {
         long[] frames = {0x1000, 0x2000, 0x3001};
@@ -458,6 +458,7 @@ class NestedPageTableTest {
         return seen;
     }
 
+    @Tag("zcore-H2")
     @ParameterizedTest
     @MethodSource("io.jircon.hal.npt.Formats#all")
     void reachesTheFirstAndTheLastAddress(PagingFormat format) {
