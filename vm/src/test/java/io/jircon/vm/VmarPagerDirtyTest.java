@@ -291,6 +291,21 @@ class VmarPagerDirtyTest {
     }
 
     @Test
+    @Tag("O-295")
+    @Tag("O-299")
+    void zerosThatWereCutAndCameBackAreWrittenBackAnew() {
+        VmObject file = scene.file(0, VmoOption.RESIZABLE);
+        file.setSize(4 * PAGE);
+        scene.op(PagerOp.WRITEBACK_BEGIN, file, 0, 4);
+        file.setSize(2 * PAGE);
+        file.setSize(4 * PAGE);
+        scene.op(PagerOp.WRITEBACK_END, file, 0, 4);
+        assertEquals("0z+4", scene.dirty(file));
+        assertEquals("0 0", text(file, 2, 2));
+        scene.requireNoRequest();
+    }
+
+    @Test
     @Tag("O-102")
     void zeroFreesWholePagesWithoutARequestAndReleasesReaders() throws InterruptedException {
         VmObject file = scene.file(4, TRAP);
