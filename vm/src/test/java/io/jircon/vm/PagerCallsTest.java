@@ -55,6 +55,7 @@ class PagerCallsTest extends VmoFixture {
     @Tag("O-268")
     @Tag("O-269")
     @Tag("O-30")
+    @Tag("pager.cc:InvalidPagerCreate")
     void handlesHaveTheDefaultRights() {
         refused(INVALID_ARGS, () -> calls.create(1));
         assertEquals(0x1808002, handles.rights(pager));
@@ -67,6 +68,7 @@ class PagerCallsTest extends VmoFixture {
 
     @Test
     @Tag("O-269")
+    @Tag("pager.cc:InvalidPagerCreateVmo")
     void createVmoChecksInOrder() {
         int resizable = VmoOption.RESIZABLE.bit();
         refused(BAD_HANDLE, () -> calls.createVmo(0, -1, queue, 1, -1));
@@ -85,6 +87,7 @@ class PagerCallsTest extends VmoFixture {
 
     @Test
     @Tag("O-279")
+    @Tag("pager.cc:InvalidPagerSupplyPages")
     void supplyLooksAtItsHandlesFromLeftToRightAndAtTheGiverLast() {
         int plain = vmos.create(PAGE, 0);
         refused(INVALID_ARGS, () -> calls.supplyPages(0, 0, 1, PAGE, 0, 0));
@@ -125,6 +128,7 @@ class PagerCallsTest extends VmoFixture {
 
     @Test
     @Tag("O-303")
+    @Tag("pager.cc:InvalidPagerDetachVmo")
     void detachNeedsBothRightsOfThePager() {
         int attaching = pagerWith(Rights.ATTACH_VMO);
         int managing = pagerWith(Rights.MANAGE_VMO);

@@ -101,6 +101,7 @@ class VmarPagerCloneTest {
     @Tag("O-163")
     @Tag("O-157")
     @Tag("O-214")
+    @Tag("snapshot.cc:CloneModifyChain")
     void snapshotOfACloneHasItsPagesAndFollowsTheRootForTheRest() {
         VmObject file = scene.file(2);
         scene.supply(file, 0, 1, 2);
@@ -119,6 +120,7 @@ class VmarPagerCloneTest {
 
     @Test
     @Tag("O-214")
+    @Tag("snapshot.cc:ObjMemAccounting")
     void attributionOfSnapshotsOfAClone() {
         VmObject file = scene.file(2);
         scene.supply(file, 0, 0, 0);
@@ -141,6 +143,7 @@ class VmarPagerCloneTest {
     @Test
     @Tag("O-216")
     @Tag("O-217")
+    @Tag("pager.cc:VmoInfoPager")
     void flagsOfClones() {
         VmObject file = scene.file(1);
         VmObject clone = scene.clone(file, ALOW, 0, 1);
@@ -161,6 +164,10 @@ class VmarPagerCloneTest {
 
     @Test
     @Tag("O-309")
+    @Tag("pager.cc:CloneReadFromClone")
+    @Tag("pager.cc:CloneReadFromParent")
+    @Tag("pager.cc:CloneSimultaneousRead")
+    @Tag("pager.cc:CloneSimultaneousChildRead")
     void readingAsksForThePagesOfTheRootOnce() throws InterruptedException {
         VmObject file = scene.file(8);
         VmObject clone = scene.clone(file, ALOW, 2, 4);
@@ -183,6 +190,7 @@ class VmarPagerCloneTest {
     @Tag("O-287")
     @Tag("O-290")
     @Tag("O-300")
+    @Tag("pager.cc:CloneWriteToClone")
     void writingReadsTheRootAndAsksNobodyAboutTheWrite() throws InterruptedException {
         VmObject file = scene.file(20, VmoOption.TRAP_DIRTY);
         VmObject clone = scene.clone(file, ALOW, 0, 20);
@@ -231,6 +239,7 @@ class VmarPagerCloneTest {
     @Test
     @Tag("O-81")
     @Tag("O-273")
+    @Tag("pager.cc:CloneChainCommit")
     void commitReadsAroundWhatIsThereAndCopiesIntoTheCloneAlone() throws InterruptedException {
         VmObject file = scene.file(10);
         scene.supply(file, 3, 4);
@@ -295,6 +304,8 @@ class VmarPagerCloneTest {
     @Test
     @Tag("O-107")
     @Tag("O-118")
+    @Tag("pager.cc:EvictionHintsWithClones")
+    @Tag("pager.cc:Prefetch")
     void prefetchAndHintsAskForUnforkedPagesAndCommitNothing() throws InterruptedException {
         VmObject file = scene.file(5);
         scene.supply(file, 2, 3);
@@ -324,6 +335,7 @@ class VmarPagerCloneTest {
 
     @Test
     @Tag("O-103")
+    @Tag("pager.cc:EarlyWakeCloneRace")
     void zeroedPagesAskNobodyAndHideWhatComesLater() throws InterruptedException {
         VmObject file = scene.file(4);
         scene.supply(file, 0, 1, 2);
@@ -447,6 +459,7 @@ class VmarPagerCloneTest {
     @Tag("O-279")
     @Tag("O-303")
     @Tag("O-307")
+    @Tag("pager.cc:DecommitTest")
     void aCloneIsNotThePagersAndGivesNothingBack() {
         VmObject file = scene.file(2);
         scene.supply(file, 0, 1, 2);
@@ -487,6 +500,8 @@ class VmarPagerCloneTest {
 
     @Test
     @Tag("O-304")
+    @Tag("pager.cc:DecommitOnDetach")
+    @Tag("pager.cc:CloneDetach")
     void detachTakesWhatTheCloneHasNotForked() throws InterruptedException {
         VmObject file = scene.file(3);
         scene.supply(file, 0, 1, 2, 3);

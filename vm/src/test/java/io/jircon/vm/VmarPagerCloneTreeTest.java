@@ -104,6 +104,7 @@ class VmarPagerCloneTreeTest {
 
     @Test
     @Tag("O-157")
+    @Tag("snapshot.cc:AtLeastOnWriteAfterSnapshotModified")
     void atLeastOnWriteOfASnapshotIsASnapshot() {
         supplied(2);
         VmObject one = clone(file, ALOW, 0, 2);
@@ -136,6 +137,9 @@ class VmarPagerCloneTreeTest {
     @Test
     @Tag("O-142")
     @Tag("O-158")
+    @Tag("snapshot.cc:AlowSlice")
+    @Tag("snapshot.cc:SnapshotSlice")
+    @Tag("snapshot.cc:SnapshotSliceAtLeastOnWrite")
     void slicesHaveOnlySnapshotsThatFollow() {
         supplied(4);
         VmObject rootSlice = vm.closing(file.createSlice(PAGE, 3 * PAGE));
@@ -278,6 +282,8 @@ class VmarPagerCloneTreeTest {
     @Tag("O-56")
     @Tag("O-168")
     @Tag("O-169")
+    @Tag("pager.cc:CloneResizeParentOK")
+    @Tag("pager.cc:CloneShrinkGrowParent")
     void shrinkingTheRootCutsWhatClonesSeeForGood() {
         supplied(4, VmoOption.RESIZABLE);
         VmObject top = clone(file, ALOW, 1, 3);
@@ -372,6 +378,7 @@ class VmarPagerCloneTreeTest {
     @ValueSource(strings = {"ALOW", "MOD"})
     @Tag("O-9")
     @Tag("O-171")
+    @Tag("pager.cc:DeepHierarchy")
     void aLongLineOfSnapshotsIsUsedAndTakenDown(String kind) {
         supplied(2);
         int count = 3000;

@@ -128,6 +128,8 @@ class VmarPagerRaceTest {
     @Test
     @Tag("O-278")
     @Tag("O-306")
+    @Tag("pager.cc:VmarUnmap")
+    @Tag("pager.cc:ReadDetachInterruptEarly")
     void nobodyWaitsForAPagerThatEndsAnyTime() throws InterruptedException {
         for (int round = 0; round < 200; round++) {
             Pager pager = Pager.create(vm.machine);

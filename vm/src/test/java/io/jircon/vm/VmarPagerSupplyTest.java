@@ -34,6 +34,8 @@ class VmarPagerSupplyTest {
     @Test
     @Tag("O-30")
     @Tag("O-269")
+    @Tag("pager.cc:InvalidPagerCreateVmo")
+    @Tag("pager.cc:CreateVmoUnboundedInvalidStreamSize")
     void optionsAndSizesAreChecked() {
         refuses(
                 ZxStatus.INVALID_ARGS,
@@ -56,6 +58,7 @@ class VmarPagerSupplyTest {
     @Tag("O-215")
     @Tag("O-216")
     @Tag("O-273")
+    @Tag("pager.cc:VmoInfoPager")
     void newObjectHasNoPagesAndSaysWhoBacksIt() {
         long before = vm.machine.frames().freeFrames();
         VmObject file = scene.file(1L << 30, VmoOption.RESIZABLE);
@@ -75,6 +78,7 @@ class VmarPagerSupplyTest {
 
     @Test
     @Tag("O-280")
+    @Tag("pager.cc:MappedSupplyPages")
     void pagesMoveWithoutACopyAndTheGiverReadsZeros() {
         VmObject file = scene.file(4);
         VmObject aux = scene.contents(1, 2, 3);
@@ -97,6 +101,8 @@ class VmarPagerSupplyTest {
     @Test
     @Tag("O-225")
     @Tag("O-280")
+    @Tag("pager.cc:UncommittedSinglePage")
+    @Tag("pager.cc:UncommittedSupply")
     void pagesThatTheGiverHasNotBecomeZerosThatCostNothing() throws InterruptedException {
         VmObject file = scene.file(2);
         var reader = read(file, 0, 2);
@@ -170,6 +176,7 @@ class VmarPagerSupplyTest {
 
     @Test
     @Tag("O-279")
+    @Tag("pager.cc:InvalidPagerSupplyPages")
     void supplyChecksInOrder() {
         VmObject file = scene.file(2);
         VmObject plain = vm.vmo(2);
@@ -259,6 +266,7 @@ class VmarPagerSupplyTest {
     @Test
     @Tag("O-239")
     @Tag("O-307")
+    @Tag("pager.cc:DecommitTest")
     void decommitAndOtherCachingAreRefused() {
         VmObject file = scene.file(2);
         scene.supply(file, 0, 1);

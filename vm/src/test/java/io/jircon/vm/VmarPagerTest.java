@@ -43,6 +43,7 @@ class VmarPagerTest {
     @Test
     @Tag("V-204")
     @Tag("O-273")
+    @Tag("pager.cc:SinglePage")
     void mappedFaultAsksForItsPageAndGoesOnWhenItCame() throws InterruptedException {
         VmObject file = scene.file(4);
         long at = map(file, 4);
@@ -88,6 +89,8 @@ class VmarPagerTest {
 
     @Test
     @Tag("O-273")
+    @Tag("pager.cc:SinglePage")
+    @Tag("pager.cc:SequentialMultipage")
     void readAsksForEachRunOfAbsentPages() throws InterruptedException {
         VmObject file = scene.file(6);
         scene.supply(file, 2, 3);
@@ -115,6 +118,8 @@ class VmarPagerTest {
     @Test
     @Tag("O-275")
     @Tag("O-282")
+    @Tag("pager.cc:EarlyWakeOnSupply")
+    @Tag("pager.cc:EarlyWakeNonLinearSupply")
     void readerGoesOnWithWhatCameAndAsksNothingTwice() throws InterruptedException {
         VmObject file = scene.file(4);
         var reader = read(file, 0, 4);
@@ -130,6 +135,9 @@ class VmarPagerTest {
 
     @Test
     @Tag("O-274")
+    @Tag("pager.cc:ConcurrentMultipageAccess")
+    @Tag("pager.cc:ConcurrentOverlappingAccess")
+    @Tag("pager.cc:EarlyWakeOverlappingRequests")
     void overlappingNeedsShareARequest() throws InterruptedException {
         VmObject file = scene.file(4);
         long at = map(file, 4);
@@ -150,6 +158,7 @@ class VmarPagerTest {
 
     @Test
     @Tag("O-276")
+    @Tag("pager.cc:ManyRequest")
     void manyRequestsAreAllDelivered() throws InterruptedException {
         int count = 257;
         VmObject file = scene.file(count);
@@ -173,6 +182,7 @@ class VmarPagerTest {
     @Test
     @Tag("O-276")
     @Tag("O-282")
+    @Tag("pager.cc:EarlySupply")
     void requestThatNobodyTookIsWithdrawnWhenItIsAnswered() throws InterruptedException {
         VmObject file = scene.file(2);
         var reader = read(file, 0, 2);
@@ -191,6 +201,8 @@ class VmarPagerTest {
 
     @Test
     @Tag("O-271")
+    @Tag("pager.cc:SuccessiveVmo")
+    @Tag("pager.cc:MultipleConcurrentVmo")
     void keysTellTheObjectsOfOneQueueApart() throws InterruptedException {
         VmObject one = scene.file(1);
         try (Pager other = Pager.create(vm.machine);
@@ -227,6 +239,7 @@ class VmarPagerTest {
     @Test
     @Tag("O-80")
     @Tag("O-107")
+    @Tag("pager.cc:Prefetch")
     void commitAndPrefetchAskForWhatIsMissing() throws InterruptedException {
         VmObject file = scene.file(4);
         scene.supply(file, 1, 2);
@@ -337,6 +350,7 @@ class VmarPagerTest {
 
     @Test
     @Tag("O-278")
+    @Tag("pager.cc:VmarRemap")
     void waitingFaultGoesOnWithWhatIsMappedThereNow() throws InterruptedException {
         VmObject file = scene.file(1);
         VmAddressRegion region = vm.region(1);
@@ -375,6 +389,11 @@ class VmarPagerTest {
 
     @Test
     @Tag("O-284")
+    @Tag("pager.cc:FailSinglePage")
+    @Tag("pager.cc:FailExactRange")
+    @Tag("pager.cc:FailRedundant")
+    @Tag("pager.cc:SupplyAfterFail")
+    @Tag("pager.cc:FailErrorCode")
     void failureReachesThoseWhoWaitForThePageAndDoesNotStick() throws InterruptedException {
         VmObject file = scene.file(2);
         long at = map(file, 2);
@@ -405,6 +424,7 @@ class VmarPagerTest {
 
     @Test
     @Tag("O-284")
+    @Tag("pager.cc:FailEarlyWake")
     void readerKeepsWhatCameBeforeAFailure() throws InterruptedException {
         VmObject file = scene.file(2);
         byte[] bytes = new byte[2 * (int) PAGE];
@@ -419,6 +439,9 @@ class VmarPagerTest {
 
     @Test
     @Tag("O-306")
+    @Tag("pager.cc:ReadCloseInterruptLate")
+    @Tag("pager.cc:ReadCloseInterruptEarly")
+    @Tag("pager.cc:ClosePager")
     void closingThePagerEndsAllWaitingAndKeepsThePages() throws InterruptedException {
         VmObject file = scene.file(3);
         long at = map(file, 3);
@@ -443,6 +466,11 @@ class VmarPagerTest {
     @Test
     @Tag("O-304")
     @Tag("O-305")
+    @Tag("pager.cc:DetachPageComplete")
+    @Tag("pager.cc:DecommitOnDetach")
+    @Tag("pager.cc:ReadDetachInterruptLate")
+    @Tag("pager.cc:FailAfterDetach")
+    @Tag("pager.cc:SupplyAfterDetach")
     void detachEndsAllWaitingDropsCleanPagesAndKeepsDirtyOnes() throws InterruptedException {
         VmObject file = scene.file(4, VmoOption.RESIZABLE);
         long at = map(file, 5);
@@ -473,6 +501,7 @@ class VmarPagerTest {
 
     @Test
     @Tag("O-305")
+    @Tag("pager.cc:ClosePageComplete")
     void theEndOfTheObjectIsTold() throws InterruptedException {
         VmObject file = scene.file(1);
         long at = map(file, 1);
@@ -486,6 +515,8 @@ class VmarPagerTest {
     @Tag("O-299")
     @Tag("O-308")
     @Tag("O-46")
+    @Tag("pager.cc:ReadResize")
+    @Tag("pager.cc:EarlyWakeWithResize")
     void shrinkingEndsTheWaitForWhatIsCutAndTrimsTheRest() throws InterruptedException {
         VmObject file = scene.file(4, VmoOption.RESIZABLE);
         long at = map(file, 4);
@@ -506,6 +537,7 @@ class VmarPagerTest {
 
     @Test
     @Tag("O-127")
+    @Tag("pager.cc:ResizeBlockedPin")
     void pinThatWaitsForPagesThatAreCutIsOutOfRange() throws InterruptedException {
         VmObject file = scene.file(4, VmoOption.RESIZABLE);
         var pin = run(() -> file.pin(PAGE, 3 * PAGE).close());
