@@ -26,6 +26,9 @@ import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -255,24 +258,47 @@ class VmarInterleavingTest {
 
     // ---- defects of a reimplementation
 
-    /// Its destroy took the locks of child and parent one after the other.
+    /// Its destroy took the locks of child and parent one after the other. Here one thread makes
+    /// and destroys regions, and another destroys what it makes them in.
     @Test
     @Tag("zcore-V21")
     @Tag("V-29")
     void parentAndChildAreDestroyedAtOnce() throws Exception {
+        var parent = new AtomicReference<>(child(region, 0, 8));
+        var used = new AtomicReference<VmAddressRegion>();
+        var stop = new AtomicBoolean();
         try (var threads = Executors.newSingleThreadExecutor()) {
-            for (int round = 0; round < 2_000; round++) {
-                VmAddressRegion parent = child(region, 0, 8);
-                VmAddressRegion inner = child(parent, 0, 4);
-                child(inner, 0, 2);
-                Future<?> death = threads.submit(parent::destroy);
-                try {
-                    inner.destroy();
-                } catch (ZxException e) {
-                    assertEquals(BAD_STATE, e.status());
+            Future<?> inside = threads.submit(() -> destroyChildren(parent::get, used, stop::get));
+            try {
+                for (int round = 0; round < 3_000 && !inside.isDone(); round++) {
+                    while (used.get() != parent.get() && !inside.isDone()) {
+                        Thread.onSpinWait();
+                    }
+                    parent.get().destroy();
+                    assertTrue(region.children().isEmpty());
+                    parent.set(child(region, 0, 8));
                 }
-                death.get(60, TimeUnit.SECONDS);
-                assertTrue(region.children().isEmpty());
+            } finally {
+                stop.set(true);
+            }
+            inside.get(60, TimeUnit.SECONDS);
+        }
+    }
+
+    private void destroyChildren(
+            Supplier<VmAddressRegion> parent,
+            AtomicReference<VmAddressRegion> used,
+            BooleanSupplier stop) {
+        VmObject vmo = vm.vmo(1);
+        while (!stop.getAsBoolean()) {
+            VmAddressRegion alive = parent.get();
+            try {
+                VmAddressRegion child = child(alive, 0, 2);
+                mapAt(child, 0, RW, vmo, 0, 1);
+                used.set(alive);
+                child.destroy();
+            } catch (ZxException e) {
+                assertEquals(BAD_STATE, e.status());
             }
         }
     }
