@@ -83,7 +83,10 @@ final class Errno {
                             + " ulimit -l";
             case EMFILE, ENFILE -> "no file descriptor is left: look at ulimit -n and fs.file-max";
             case ENOSPC, 122, EFBIG ->
-                    "the file system, the quota or ulimit -f has no room for the frames";
+                    call.equals("epoll_ctl")
+                            ? "the user has as many descriptors watched as he may: look at"
+                                    + " fs.epoll.max_user_watches"
+                            : "the file system, the quota or ulimit -f has no room for the frames";
             case EINVAL ->
                     call.equals("madvise")
                             ? "the kernel may have been built without transparent huge pages"

@@ -4,7 +4,6 @@ import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
-import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import org.jspecify.annotations.Nullable;
 
@@ -31,7 +30,11 @@ class FaultCalls {
     private static final long IOCTL_NEW = 0xAA00;
 
     private static final String DEVICE = "/dev/userfaultfd";
-    private static final int POLLIN = 1;
+
+    static final int EPOLLIN = 1;
+    static final int EPOLLET = 1 << 31;
+    private static final int EPOLL_CTL_ADD = 1;
+    private static final int EPOLL_CLOEXEC = 0x80000;
 
     /// Numbers of the calls that the C library may have no function for.
     ///
@@ -113,18 +116,50 @@ class FaultCalls {
         }
     }
 
-    /// Waits until one of two descriptors can be read.
+    /// Makes a descriptor that waits for others.
     ///
-    /// @return how many can, or the negative error number
-    int awaitReadable(CallScratch scratch, int first, int second) {
-        MemorySegment polled = scratch.struct; // two of { int fd; short events; short revents; }
-        polled.set(JAVA_INT, 0, first);
-        polled.set(JAVA_INT, 4, POLLIN);
-        polled.set(JAVA_INT, 8, second);
-        polled.set(JAVA_INT, 12, POLLIN);
+    /// @return the descriptor, or the negative error number
+    int epoll(CallScratch scratch) {
         try {
             return Posix.result(
-                    scratch, (int) Calls.POLL.invokeExact(scratch.state, polled, 2L, -1));
+                    scratch, (int) Calls.EPOLL_CREATE.invokeExact(scratch.state, EPOLL_CLOEXEC));
+        } catch (Throwable impossible) {
+            throw Posix.unexpected(impossible);
+        }
+    }
+
+    /// Has [#awaitEvent] hear of a descriptor.
+    ///
+    /// @param events [#EPOLLIN], with [#EPOLLET] for one thread to be told of each change, without
+    ///   for all threads as long as there is something to read
+    /// @return 0, or the negative error number
+    int watch(CallScratch scratch, int epoll, int descriptor, int events) {
+        scratch.struct.set(JAVA_INT, 0, events);
+        try {
+            return Posix.result(
+                    scratch,
+                    (int)
+                            Calls.EPOLL_CTL.invokeExact(
+                                    scratch.state,
+                                    epoll,
+                                    EPOLL_CTL_ADD,
+                                    descriptor,
+                                    scratch.struct));
+        } catch (Throwable impossible) {
+            throw Posix.unexpected(impossible);
+        }
+    }
+
+    /// Waits until there is something about one of the descriptors that are watched.
+    ///
+    /// @return 1, or the negative error number
+    int awaitEvent(CallScratch scratch, int epoll) {
+        try {
+            return Posix.result(
+                    scratch,
+                    (int)
+                            Calls.EPOLL_WAIT.invokeExact(
+                                    scratch.state, epoll, scratch.struct, 1, -1));
         } catch (Throwable impossible) {
             throw Posix.unexpected(impossible);
         }
@@ -182,7 +217,11 @@ class FaultCalls {
                 Posix.bind("read", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
         static final MethodHandle WRITE =
                 Posix.bind("write", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
-        static final MethodHandle POLL = Posix.bind("poll", JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT);
+        static final MethodHandle EPOLL_CREATE = Posix.bind("epoll_create1", JAVA_INT, JAVA_INT);
+        static final MethodHandle EPOLL_CTL =
+                Posix.bind("epoll_ctl", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS);
+        static final MethodHandle EPOLL_WAIT =
+                Posix.bind("epoll_wait", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT);
         static final MethodHandle EVENTFD = Posix.bind("eventfd", JAVA_INT, JAVA_INT, JAVA_INT);
     }
 }

@@ -13,10 +13,12 @@ import java.util.function.LongSupplier;
 
 /// The accesses of one machine that the host holds until their faults are resolved.
 ///
-/// A reader thread takes the host's messages, marks each access as held at its processor, and gives
-/// it to a thread that serves it ([TableFaults#serve]). The reader takes no lock but the mutex, and
-/// there is a serving thread for each held access; so whatever a page table waits for under its
-/// lock gets on.
+/// Some reader threads wait for the host's messages, of which each wakes one of them. It marks the
+/// access as held at its processor and serves it ([TableFaults#serve]), which saves the time that
+/// another thread takes to wake. It does so only while another reader is left to wait: the last one
+/// gives its accesses to threads that a pool has or makes for them, and takes no lock but the
+/// mutex. So there is always a reader, and a serving thread for each held access, however long its
+/// handler takes; and whatever a page table waits for under its lock gets on.
 ///
 /// ## The mutex
 ///
@@ -58,12 +60,14 @@ final class HeldFaults implements AutoCloseable {
         }
     }
 
-    private final Posix posix;
+    /// One for each of as many threads as may well be held at once, and the one that waits.
+    private static final int READERS = 1 + Math.min(4, Runtime.getRuntime().availableProcessors());
+
     private final FaultCalls calls;
     private final FaultDescriptor descriptor;
     private final UnixMmapHal hal;
-    private final int stopDescriptor;
-    private final Thread reader;
+    private final FaultEvents events;
+    private final List<Thread> readers = new ArrayList<>();
     private final Handover handover = new Handover();
     private final ThreadPoolExecutor servers;
 
@@ -74,6 +78,10 @@ final class HeldFaults implements AutoCloseable {
 
     @GuardedBy("mutex")
     private final CallScratch wakeScratch = new CallScratch();
+
+    /// How many readers wait for messages, or are about to.
+    @GuardedBy("mutex")
+    private int waiting;
 
     @GuardedBy("mutex")
     private long missingFaults;
@@ -87,15 +95,10 @@ final class HeldFaults implements AutoCloseable {
     private boolean started;
 
     private HeldFaults(
-            Posix posix,
-            FaultCalls calls,
-            FaultDescriptor descriptor,
-            int stopDescriptor,
-            UnixMmapHal hal) {
-        this.posix = posix;
+            FaultCalls calls, FaultDescriptor descriptor, FaultEvents events, UnixMmapHal hal) {
         this.calls = calls;
         this.descriptor = descriptor;
-        this.stopDescriptor = stopDescriptor;
+        this.events = events;
         this.hal = hal;
         servers =
                 new ThreadPoolExecutor(
@@ -105,7 +108,10 @@ final class HeldFaults implements AutoCloseable {
                         TimeUnit.SECONDS,
                         handover,
                         Thread.ofPlatform().daemon().name("jircon-fault-", 0).factory());
-        reader = Thread.ofPlatform().daemon().name("jircon-faults").unstarted(this::readMessages);
+        var makers = Thread.ofPlatform().daemon().name("jircon-faults-", 0);
+        for (int i = 0; i < READERS; i++) {
+            readers.add(makers.unstarted(this::readMessages));
+        }
     }
 
     /// Makes the descriptors. There are no threads before [#start].
@@ -115,12 +121,13 @@ final class HeldFaults implements AutoCloseable {
     ///   what to do; NO_RESOURCES when there is no descriptor left
     static HeldFaults open(Posix posix, FaultCalls calls, int frames, UnixMmapHal hal) {
         FaultDescriptor descriptor = FaultDescriptor.open(posix, calls, frames);
-        int stop = calls.eventfd(new CallScratch());
-        if (stop < 0) {
+        try {
+            FaultEvents events = FaultEvents.open(posix, calls, descriptor);
+            return new HeldFaults(calls, descriptor, events, hal);
+        } catch (PagingException refused) {
             descriptor.close();
-            throw Posix.failure("eventfd(0, EFD_CLOEXEC)", stop);
+            throw refused;
         }
-        return new HeldFaults(posix, calls, descriptor, stop, hal);
     }
 
     /// Starts the threads, before the first page table is armed; once they run, nothing.
@@ -130,8 +137,24 @@ final class HeldFaults implements AutoCloseable {
         synchronized (mutex) {
             if (!started) {
                 servers.prestartCoreThread();
-                reader.start();
+                startReaders();
                 started = true;
+            }
+        }
+    }
+
+    /// One is enough.
+    @GuardedBy("mutex")
+    private void startReaders() {
+        for (Thread reader : readers) {
+            try {
+                reader.start();
+                waiting++;
+            } catch (OutOfMemoryError noThread) {
+                if (waiting == 0) {
+                    throw noThread;
+                }
+                return;
             }
         }
     }
@@ -203,14 +226,35 @@ final class HeldFaults implements AutoCloseable {
         var scratch = new CallScratch();
         List<Runnable> tasks = new ArrayList<>();
         while (!stopping) {
-            calls.awaitReadable(scratch, descriptor.descriptor(), stopDescriptor);
+            events.await(scratch);
+            boolean serves;
             synchronized (mutex) {
                 while (descriptor.nextMessage(scratch)) {
                     tasks.add(taskFor(scratch));
                 }
+                serves = !tasks.isEmpty() && waiting > 1;
+                waiting -= serves ? 1 : 0;
             }
-            tasks.forEach(this::execute);
+            for (int others = serves ? 1 : 0; others < tasks.size(); others++) {
+                execute(tasks.get(others));
+            }
+            if (serves) {
+                serve(tasks.getFirst());
+            }
             tasks.clear();
+        }
+    }
+
+    /// Serves in a reader, which goes on reading whatever happens.
+    private void serve(Runnable task) {
+        try {
+            task.run();
+        } catch (Throwable failed) {
+            Thread own = Thread.currentThread();
+            own.getUncaughtExceptionHandler().uncaughtException(own, failed);
+        }
+        synchronized (mutex) {
+            waiting++;
         }
     }
 
@@ -247,12 +291,14 @@ final class HeldFaults implements AutoCloseable {
             return;
         }
         stopping = true;
-        calls.signal(new CallScratch(), stopDescriptor);
+        events.stop();
         servers.shutdown();
         boolean interrupted = false;
         while (true) {
             try {
-                reader.join();
+                for (Thread reader : readers) {
+                    reader.join();
+                }
                 if (servers.awaitTermination(1, TimeUnit.MINUTES)) {
                     break;
                 }
@@ -263,11 +309,7 @@ final class HeldFaults implements AutoCloseable {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
-        closeDescriptors();
-    }
-
-    private void closeDescriptors() {
+        events.close();
         descriptor.close();
-        posix.close(new CallScratch(), stopDescriptor);
     }
 }

@@ -278,15 +278,19 @@ class Posix {
     ///
     /// @param call the call with its arguments, starting with its name
     /// @param result the negative error number
-    /// @return NO_MEMORY for ENOMEM and a full file system, else SYSTEM; the message names the
-    ///   call, the error and what to do
+    /// @return NO_MEMORY for ENOMEM and a full file system, NO_RESOURCES where descriptors run out,
+    ///   else SYSTEM; the message names the call, the error and what to do
     static PagingException failure(String call, long result) {
         int errno = (int) -result;
         int end = call.indexOf('(');
         String name = end < 0 ? call : call.substring(0, end);
         PagingError kind =
                 switch (errno) {
-                    case Errno.ENOMEM, Errno.ENOSPC -> PagingError.NO_MEMORY;
+                    case Errno.ENOSPC ->
+                            name.equals("epoll_ctl")
+                                    ? PagingError.NO_RESOURCES
+                                    : PagingError.NO_MEMORY;
+                    case Errno.ENOMEM -> PagingError.NO_MEMORY;
                     case Errno.EMFILE, Errno.ENFILE -> PagingError.NO_RESOURCES;
                     default -> PagingError.SYSTEM;
                 };

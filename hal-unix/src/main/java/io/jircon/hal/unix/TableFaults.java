@@ -148,19 +148,17 @@ final class TableFaults {
     private boolean goOn(HeldFaults.Held access) {
         lock.lock();
         try {
-            return goOnLocked(access);
+            if (!held.isHeld(access)) {
+                return true; // another access of the page had it go on
+            }
+            if (!allows(bounds.vaddrOf(access.page()), access.access())) {
+                return false;
+            }
         } finally {
             lock.unlock();
         }
-    }
-
-    private boolean goOnLocked(HeldFaults.Held access) {
-        if (!held.isHeld(access)) {
-            return true; // another access of the page had it go on
-        }
-        if (!allows(bounds.vaddrOf(access.page()), access.access())) {
-            return false;
-        }
+        // Without the lock: the host may have this thread wait for the one that it wakes, whose
+        // next fault needs the lock. When the page is gone by now the access is held once more.
         held.goOn(access.address(), PageSize.BASE_BYTES);
         return true;
     }
@@ -169,9 +167,12 @@ final class TableFaults {
     ///
     /// @return false when the host has no room for what it takes: try again
     private boolean goOnOrEnd(HeldFaults.Held access) {
+        if (goOn(access)) {
+            return true;
+        }
         lock.lock();
         try {
-            return goOnLocked(access)
+            return !held.isHeld(access)
                     || refuse(access.page(), () -> access.mmu().awaitIdle(access.activity()));
         } finally {
             lock.unlock();

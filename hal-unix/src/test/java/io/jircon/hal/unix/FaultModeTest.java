@@ -19,6 +19,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// What becomes of option `faults` on hosts that refuse a part of `userfaultfd`.
 class FaultModeTest {
@@ -29,6 +30,9 @@ class FaultModeTest {
         int callErrno;
         int deviceErrno;
         int eventErrno;
+        int epollErrno;
+        int watchErrno;
+        int watchedBefore;
         long refusedFeatures;
         long refusedMode;
 
@@ -49,6 +53,18 @@ class FaultModeTest {
         @Override
         int eventfd(CallScratch scratch) {
             return eventErrno == 0 ? super.eventfd(scratch) : -eventErrno;
+        }
+
+        @Override
+        int epoll(CallScratch scratch) {
+            return epollErrno == 0 ? super.epoll(scratch) : -epollErrno;
+        }
+
+        @Override
+        int watch(CallScratch scratch, int epoll, int descriptor, int events) {
+            return watchErrno != 0 && watchedBefore-- == 0
+                    ? -watchErrno
+                    : super.watch(scratch, epoll, descriptor, events);
         }
 
         @Override
@@ -142,12 +158,35 @@ class FaultModeTest {
                 PagingError.NO_RESOURCES,
                 "eventfd(0, EFD_CLOEXEC) = EMFILE; no file descriptor is left: look at ulimit -n"
                         + " and fs.file-max");
+        host.eventErrno = 0;
+        host.epollErrno = Errno.ENFILE;
+        assertRefused(
+                PagingError.NO_RESOURCES,
+                "epoll_create1(EPOLL_CLOEXEC) = ENFILE; no file descriptor is left: look at"
+                        + " ulimit -n and fs.file-max");
         host.callErrno = Errno.EMFILE;
         host.deviceErrno = Errno.EMFILE;
         assertRefused(
                 PagingError.NO_RESOURCES,
                 "userfaultfd(O_CLOEXEC | O_NONBLOCK) = EMFILE; no file descriptor is left: look at"
                         + " ulimit -n and fs.file-max");
+    }
+
+    /// Each user may have epoll watch so many descriptors (fs.epoll.max_user_watches).
+    @ParameterizedTest(name = "watchedBefore={0}")
+    @ValueSource(ints = {0, 1})
+    void hostThatDoesNotWatchDescriptorsIsTold(int watchedBefore) {
+        Userfaultfd.open(Posix.get(), HalConfig.DEFAULT).close();
+        long before = HostMaps.descriptors();
+        host.watchErrno = Errno.ENOSPC;
+        host.watchedBefore = watchedBefore;
+        var thrown = assertThrows(PagingException.class, () -> open("userfaultfd"));
+        assertEquals(
+                "NO_RESOURCES: option faults=userfaultfd: epoll_ctl(EPOLL_CTL_ADD) = ENOSPC;"
+                        + " the user has as many descriptors watched as he may: look at"
+                        + " fs.epoll.max_user_watches; or take faults=efault",
+                thrown.getMessage());
+        assertEquals(before, HostMaps.descriptors());
     }
 
     @Test

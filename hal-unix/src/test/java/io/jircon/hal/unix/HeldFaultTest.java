@@ -32,11 +32,14 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Accesses that the host holds until their faults are resolved.
+/// Accesses that the host holds until their faults are resolved. One that is held for ever cannot
+/// be interrupted: a test that hangs is left behind and named.
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class HeldFaultTest {
     private static final long PAGE = PageSize.BASE_BYTES;
 
@@ -72,6 +75,7 @@ class HeldFaultTest {
     }
 
     @AfterEach
+    @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
     void everythingIsGivenBack() {
         hal.close();
     }
@@ -302,6 +306,25 @@ class HeldFaultTest {
             mayGo.countDown();
             assertEquals(8, load.get());
         }
+    }
+
+    /// Each needs a thread of its own, and one that reads the next.
+    @Test
+    void handlersMayBeHeldThemselves() {
+        int depth = 3 * Runtime.getRuntime().availableProcessors() + 4;
+        List<Mmu> mmus = new ArrayList<>();
+        for (int i = 0; i < depth; i++) {
+            mmus.add(hal.newMmu());
+            mmus.get(i).activate(table);
+        }
+        handle((vaddr, access) -> {
+            int next = (int) ((vaddr - start) / PAGE) + 1;
+            return (next == depth || mmus.get(next).load(start + next * PAGE, heap(8), 0, 8) == 8)
+                    && enter(vaddr, MmuFlags.RW);
+        });
+        assertEquals(8, mmus.get(0).load(start, heap(8), 0, 8));
+        assertEquals(depth, asked.get());
+        assertEquals(depth, held.missingFaults());
     }
 
     @Test
