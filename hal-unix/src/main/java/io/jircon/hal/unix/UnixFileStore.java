@@ -11,11 +11,16 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.FileSystemException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Set;
 import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
 
 /// A frame file that outlives the machine: one header page, then the frames, then room for the two
 /// copies of the [FrameMap].
@@ -26,7 +31,8 @@ import java.util.zip.CRC32C;
 /// ```
 ///
 /// Little-endian; crc is the CRC-32C of the 32 bytes before it. The file is sparse, and locked
-/// against other processes and machines while it is open.
+/// against other processes and machines while it is open. The lock is one of POSIX: other code of
+/// this process that opens the file meanwhile, and closes it, takes it away.
 ///
 /// While it is being made the file begins with another magic word; the header comes last. Whoever
 /// finds that word and has the lock knows that the maker died, and makes the file anew. A temporary
@@ -68,22 +74,9 @@ final class UnixFileStore implements AutoCloseable {
     ///   base or size: the message says which and the file is left alone; NO_MEMORY when the host
     ///   refuses the memory; SYSTEM for other errors of the host
     static UnixFileStore open(Path file, HalConfig config) {
-        FileChannel channel;
-        try {
-            channel =
-                    FileChannel.open(
-                            file,
-                            Set.of(
-                                    StandardOpenOption.CREATE,
-                                    StandardOpenOption.READ,
-                                    StandardOpenOption.WRITE,
-                                    StandardOpenOption.SPARSE));
-        } catch (IOException failed) {
-            throw system(file, "cannot be opened", failed);
-        }
+        FileChannel channel = openLocked(file);
         var arena = Arena.ofShared();
         try {
-            lock(file, channel);
             if (channel.size() == 0 || isUnfinished(channel)) {
                 make(channel, config);
             } else {
@@ -149,6 +142,67 @@ final class UnixFileStore implements AutoCloseable {
             channel.close();
         } catch (IOException failed) {
             throw new PagingException(PagingError.SYSTEM, "the frame file cannot close", failed);
+        }
+    }
+
+    /// Opens a file and locks it, one caller at a time: POSIX drops all locks that a process has on
+    /// a file as soon as the process closes any descriptor of it. So a file that is in use must not
+    /// be opened, not even to find out that it is; the lock of the one who uses it would be gone.
+    private static FileChannel openLocked(Path file) {
+        synchronized (UnixFileStore.class) {
+            if (isOpenHere(file)) {
+                throw refused(file, "is in use by another machine of this process");
+            }
+            FileChannel channel;
+            try {
+                channel =
+                        FileChannel.open(
+                                file,
+                                Set.of(
+                                        StandardOpenOption.CREATE,
+                                        StandardOpenOption.READ,
+                                        StandardOpenOption.WRITE,
+                                        StandardOpenOption.SPARSE));
+            } catch (IOException failed) {
+                throw system(file, "cannot be opened", failed);
+            }
+            try {
+                lock(file, channel);
+                return channel;
+            } catch (IOException failed) {
+                abandon(channel, failed);
+                throw system(file, "cannot be locked", failed);
+            } catch (RuntimeException | Error failed) {
+                abandon(channel, failed);
+                throw failed;
+            }
+        }
+    }
+
+    /// Whether this process has a file open, as far as the host says so (Linux does).
+    private static boolean isOpenHere(Path file) {
+        Path descriptors = Path.of("/proc/self/fd");
+        Object key = keyOf(file);
+        if (key == null || !Files.isDirectory(descriptors)) {
+            return false;
+        }
+        try (DirectoryStream<Path> all = Files.newDirectoryStream(descriptors)) {
+            for (Path each : all) {
+                if (key.equals(keyOf(each))) {
+                    return true;
+                }
+            }
+        } catch (IOException | DirectoryIteratorException unreadable) {
+            return false; // the lock is asked then
+        }
+        return false;
+    }
+
+    private static @Nullable Object keyOf(Path file) {
+        try {
+            return Files.readAttributes(file, BasicFileAttributes.class).fileKey();
+        } catch (IOException gone) {
+            return null;
         }
     }
 
@@ -249,6 +303,10 @@ final class UnixFileStore implements AutoCloseable {
 
     private static void abandon(Arena arena, FileChannel channel, Throwable first) {
         arena.close();
+        abandon(channel, first);
+    }
+
+    private static void abandon(FileChannel channel, Throwable first) {
         try {
             channel.close();
         } catch (IOException second) {
