@@ -198,12 +198,15 @@ final class CloneStore extends PageStore {
         return PageList.NONE;
     }
 
-    /// How far the pages from one on are all the pager's store's, or all are not.
+    /// How far the pages from one on are all the pager's store's, or all zeros; a page that a
+    /// snapshot has is a run of its own.
     private long runEnd(long page, long end) {
         CloneStore store = this;
         long at = page;
         long left = end - page; // what is left of the run by the stores so far
         while (store.pages.get(at) == PageList.ABSENT) {
+            long mine = store.pages.next(at, at + left);
+            left = mine == PageList.NONE ? left : mine - at;
             if (at >= store.limit) {
                 return page + left;
             }
@@ -211,9 +214,7 @@ final class CloneStore extends PageStore {
             if (zero != null && zero.first() <= at) {
                 return page + Math.min(left, zero.end() - at);
             }
-            long stop = zero == null ? at + left : zero.first();
-            long own = store.pages.next(at, stop);
-            left = Math.min(own == PageList.NONE ? stop : own, store.limit) - at;
+            left = Math.min(zero == null ? left : zero.first() - at, store.limit - at);
             if (!(store.parent instanceof CloneStore above)) {
                 return page + left;
             }
@@ -296,6 +297,7 @@ final class CloneStore extends PageStore {
     /// Sees the parent no further than to a page of the parent's.
     void cutParentAt(long end) {
         limit = clamp(end - parentPage, limit);
+        cleared.remove(limit, Long.MAX_VALUE);
     }
 
     // ---- what has to be there first

@@ -279,6 +279,28 @@ class VmarPagerCloneTreeTest {
     }
 
     @Test
+    @Tag("O-103")
+    @Tag("O-255")
+    void pagesAmongZerosAndPastWhatIsSeenAreFound() {
+        supplied(6, VmoOption.RESIZABLE);
+        VmObject top = clone(file, ALOW, 0, 6);
+        long at = vm.root.map(RW, 0, top, 0, 6 * PAGE);
+        top.zero(PAGE, 3 * PAGE);
+        file.setSize(4 * PAGE);
+        vm.poke(at + 2 * PAGE, 13);
+        vm.poke(at + 5 * PAGE, 16);
+        assertEquals("1 0 13 0 0 16", text(top, 0, 6));
+        VmObject below = clone(top, ALOW, 0, 6);
+        long beneath = vm.root.map(RW.with(VmarFlags.MAP_RANGE), 0, below, 0, 6 * PAGE);
+        assertEquals("101001", vm.entries(beneath, 6));
+        top.zero(PAGE, 5 * PAGE);
+        vm.root.checkInvariants();
+        assertEquals(0, vm.peek(at + 2 * PAGE));
+        assertEquals(0, vm.peek(at + 5 * PAGE));
+        assertEquals("1 0 0 0 0 0", text(below, 0, 6));
+    }
+
+    @Test
     @Tag("O-56")
     @Tag("O-168")
     @Tag("O-169")
