@@ -110,6 +110,7 @@ class PagerCallsTest extends VmoFixture {
 
     @Test
     @Tag("O-283")
+    @Tag("pager-writeback.cc:InvalidPagerOpRange")
     void operationsCheckTheirHandlesThenTheirNumber() {
         int plain = vmos.create(PAGE, 0);
         refused(INVALID_ARGS, () -> calls.opRange(0, 9, 0, 1, PAGE, 0));
@@ -145,6 +146,7 @@ class PagerCallsTest extends VmoFixture {
     @Test
     @Tag("O-301")
     @Tag("O-302")
+    @Tag("pager-writeback.cc:InvalidQuery")
     void questionsNeedReadingAndManaging() {
         int attaching = pagerWith(Rights.ATTACH_VMO);
         int writable = with(file, Rights.WRITE);

@@ -191,6 +191,7 @@ class VmarPagerCloneTest {
     @Tag("O-290")
     @Tag("O-300")
     @Tag("pager.cc:CloneWriteToClone")
+    @Tag("pager-writeback.cc:NotModifiedOnCloneWrite")
     void writingReadsTheRootAndAsksNobodyAboutTheWrite() throws InterruptedException {
         VmObject file = scene.file(20, VmoOption.TRAP_DIRTY);
         VmObject clone = scene.clone(file, ALOW, 0, 20);
@@ -336,6 +337,7 @@ class VmarPagerCloneTest {
     @Test
     @Tag("O-103")
     @Tag("pager.cc:EarlyWakeCloneRace")
+    @Tag("pager-writeback.cc:OpZeroClone")
     void zeroedPagesAskNobodyAndHideWhatComesLater() throws InterruptedException {
         VmObject file = scene.file(4);
         scene.supply(file, 0, 1, 2);
@@ -460,6 +462,7 @@ class VmarPagerCloneTest {
     @Tag("O-303")
     @Tag("O-307")
     @Tag("pager.cc:DecommitTest")
+    @Tag("pager-writeback.cc:NoQueryOnClone")
     void aCloneIsNotThePagersAndGivesNothingBack() {
         VmObject file = scene.file(2);
         scene.supply(file, 0, 1, 2);

@@ -50,6 +50,7 @@ class VmarPagerDirtyTest {
     @Tag("O-252")
     @Tag("O-257")
     @Tag("O-288")
+    @Tag("pager-writeback.cc:SimpleDirtyNoTrap")
     void cleanPagesAreMappedWithoutWriteUntilAWriteFault() {
         VmObject file = scene.file(2);
         scene.supply(file, 0, 1, 2);
@@ -67,6 +68,7 @@ class VmarPagerDirtyTest {
     @Tag("O-257")
     @Tag("O-292")
     @Tag("O-293")
+    @Tag("pager-writeback.cc:SimpleWriteback")
     void writebackTakesWriteAwayAndEndsWithCleanPages() {
         VmObject file = scene.file(3);
         scene.supply(file, 0, 1, 2, 3);
@@ -103,6 +105,10 @@ class VmarPagerDirtyTest {
 
     @Test
     @Tag("O-290")
+    @Tag("pager-writeback.cc:NoDirtyRequestsOnRead")
+    @Tag("pager-writeback.cc:NoDirtyRequestsOnCommit")
+    @Tag("pager-writeback.cc:NoDirtyOnCommit")
+    @Tag("pager-writeback.cc:NoDirtyRequestsOnMapRange")
     void lookingDirtiesNothing() {
         VmObject file = scene.file(3, TRAP);
         scene.supply(file, 0, 1, 0, 3);
@@ -126,6 +132,7 @@ class VmarPagerDirtyTest {
     @Tag("V-204")
     @Tag("O-285")
     @Tag("O-288")
+    @Tag("pager-writeback.cc:SimpleTrapDirty")
     void trappedWritesWaitForThePagersConsent() throws InterruptedException {
         VmObject file = scene.file(3, TRAP);
         scene.supply(file, 0, 1, 2);
@@ -152,6 +159,7 @@ class VmarPagerDirtyTest {
 
     @Test
     @Tag("O-289")
+    @Tag("pager-writeback.cc:FailDirtyRequestsForZeroPages")
     void refusedWriteToZerosLeavesThem() throws InterruptedException {
         VmObject file = scene.file(1, TRAP);
         scene.supply(file, 0, 0);
@@ -197,6 +205,7 @@ class VmarPagerDirtyTest {
 
     @Test
     @Tag("O-294")
+    @Tag("pager-writeback.cc:DirtyDuringWriteback")
     void consentThatComesAfterWritebackDirtiesAgain() throws InterruptedException {
         VmObject file = scene.file(1, TRAP);
         scene.supply(file, 0, 1);
@@ -213,6 +222,7 @@ class VmarPagerDirtyTest {
 
     @Test
     @Tag("O-304")
+    @Tag("pager-writeback.cc:NoDirtyRequestsAfterDetach")
     void trappedWriteAfterDetachIsBadState() throws InterruptedException {
         VmObject file = scene.file(2, TRAP);
         scene.supply(file, 0, 1);
@@ -235,6 +245,7 @@ class VmarPagerDirtyTest {
     @Test
     @Tag("O-60")
     @Tag("O-296")
+    @Tag("pager-writeback.cc:ResizeSupplyZero")
     void growthIsDirtyZerosThatOnlyWritesAskAbout() throws InterruptedException {
         VmObject file = scene.file(1, TRAP, VmoOption.RESIZABLE);
         long at = map(file, 4);
@@ -256,6 +267,9 @@ class VmarPagerDirtyTest {
 
     @Test
     @Tag("O-295")
+    @Tag("pager-writeback.cc:ResizeWriteback")
+    @Tag("pager-writeback.cc:ResizeWritebackSequential")
+    @Tag("pager-writeback.cc:ResizeWritebackWithMapping")
     void zerosThatWereWrittenBackHaveToBeAskedFor() throws InterruptedException {
         VmObject file = scene.file(0, VmoOption.RESIZABLE);
         file.setSize(4 * PAGE);
@@ -276,6 +290,7 @@ class VmarPagerDirtyTest {
     @Test
     @Tag("O-295")
     @Tag("O-298")
+    @Tag("pager-writeback.cc:OpZeroWriteback")
     void zerosThatJoinARunHaveItWrittenBackAnew() {
         VmObject file = scene.file(4, VmoOption.RESIZABLE);
         scene.supply(file, 0, 1, 2, 3, 4);
@@ -307,6 +322,10 @@ class VmarPagerDirtyTest {
 
     @Test
     @Tag("O-102")
+    @Tag("pager-writeback.cc:OpZero")
+    @Tag("pager-writeback.cc:OpZeroTrapDirty")
+    @Tag("pager-writeback.cc:OpZeroPartialPage")
+    @Tag("pager-writeback.cc:OpZeroUnblocksReadRequest")
     void zeroFreesWholePagesWithoutARequestAndReleasesReaders() throws InterruptedException {
         VmObject file = scene.file(4, TRAP);
         scene.supply(file, 1, 2, 0);
@@ -331,6 +350,7 @@ class VmarPagerDirtyTest {
     @Test
     @Tag("O-65")
     @Tag("O-297")
+    @Tag("pager-writeback.cc:UntrackedBeyondStreamSize")
     void pastTheStreamSizeAreZerosThatThePagerDoesNotHearOf() {
         VmObject file = scene.file(4);
         scene.supply(file, 0, 1, 2, 3, 4);
@@ -348,6 +368,7 @@ class VmarPagerDirtyTest {
     @Test
     @Tag("O-20")
     @Tag("O-297")
+    @Tag("pager-writeback.cc:Unbounded")
     void unboundedObjectIsZerosPastItsStream() throws InterruptedException {
         VmObject file =
                 vm.closing(scene.pager.createVmo(scene.queue, 1, PAGE, VmoOption.UNBOUNDED, TRAP));
@@ -393,6 +414,9 @@ class VmarPagerDirtyTest {
     @Test
     @Tag("O-124")
     @Tag("O-292")
+    @Tag("pager-writeback.cc:PinForWrite")
+    @Tag("pager-writeback.cc:PinnedWriteback")
+    @Tag("pager-writeback.cc:PinForWriteUnpopulated")
     void pinnedPagesAreDirtyUntilTheyAreUnpinned() throws InterruptedException {
         VmObject file = scene.file(2, TRAP);
         scene.supply(file, 0, 1);
@@ -442,6 +466,13 @@ class VmarPagerDirtyTest {
     @Test
     @Tag("O-300")
     @Tag("O-302")
+    @Tag("pager-writeback.cc:ModifiedOnVmoWrite")
+    @Tag("pager-writeback.cc:ModifiedOnMappingWrite")
+    @Tag("pager-writeback.cc:ModifiedOnResize")
+    @Tag("pager-writeback.cc:ModifiedOnOpZero")
+    @Tag("pager-writeback.cc:ModifiedNoReset")
+    @Tag("pager-writeback.cc:NotModifiedOnVmoRead")
+    @Tag("pager-writeback.cc:NotModifiedOnFailedResize")
     void modifiedIsSetByChangesAndResetOnRequest() {
         VmObject file = scene.file(2, VmoOption.RESIZABLE);
         scene.supply(file, 0, 1, 2);
@@ -469,6 +500,7 @@ class VmarPagerDirtyTest {
 
     @Test
     @Tag("O-301")
+    @Tag("pager-writeback.cc:DirtyNoTrapRandomOffsets")
     void dirtyRangesAreClippedMergedAndAscending() {
         VmObject file = scene.file(4, VmoOption.RESIZABLE);
         scene.supply(file, 0, 1, 2, 3, 4);
@@ -496,6 +528,7 @@ class VmarPagerDirtyTest {
     @Test
     @Tag("V-162")
     @Tag("O-253")
+    @Tag("pager-writeback.cc:DirtyAfterMapProtect")
     void permissionGivenBackDoesNotMakeCleanPagesWritable() {
         VmObject file = scene.file(1);
         scene.supply(file, 0, 1);

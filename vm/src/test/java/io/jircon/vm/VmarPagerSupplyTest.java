@@ -123,6 +123,7 @@ class VmarPagerSupplyTest {
 
     @Test
     @Tag("O-281")
+    @Tag("pager-writeback.cc:CannotOverwriteZeroPage")
     void pagesThatAreThereStayAndTheSurplusIsFreed() {
         VmObject file = scene.file(4, VmoOption.RESIZABLE);
         scene.supply(file, 1, 2, 0);
@@ -218,6 +219,7 @@ class VmarPagerSupplyTest {
     @Tag("O-284")
     @Tag("O-285")
     @Tag("O-286")
+    @Tag("pager-writeback.cc:InvalidPagerOpRange")
     void rangesAndDataOfOperationsAreChecked() {
         VmObject file = scene.file(2);
         VmObject trapping = scene.file(2, VmoOption.TRAP_DIRTY);

@@ -471,6 +471,9 @@ class VmarPagerTest {
     @Tag("pager.cc:ReadDetachInterruptLate")
     @Tag("pager.cc:FailAfterDetach")
     @Tag("pager.cc:SupplyAfterDetach")
+    @Tag("pager-writeback.cc:WritebackDirtyPagesAfterDetach")
+    @Tag("pager-writeback.cc:WritebackResizedRangeAfterDetach")
+    @Tag("pager-writeback.cc:DecommitCleanOnDetach")
     void detachEndsAllWaitingDropsCleanPagesAndKeepsDirtyOnes() throws InterruptedException {
         VmObject file = scene.file(4, VmoOption.RESIZABLE);
         long at = map(file, 5);

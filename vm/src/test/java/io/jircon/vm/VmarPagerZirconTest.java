@@ -142,6 +142,7 @@ class VmarPagerZirconTest {
 
     @Test
     @Tag("pager.cc:ResizeCommitTest")
+    @Tag("pager-writeback.cc:CommitResizeRace")
     void aCommitIsContentWithWhatIsLeftOfTheObject() throws InterruptedException {
         VmObject file = scene.file(3, VmoOption.RESIZABLE);
         var commit = run(() -> file.commit(0, 3 * PAGE));

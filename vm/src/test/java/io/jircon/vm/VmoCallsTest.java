@@ -74,6 +74,7 @@ class VmoCallsTest extends VmoFixture {
     @Test
     @Tag("O-17")
     @Tag("O-21")
+    @Tag("pager-writeback.cc:SimpleTrapDirty")
     void createChecksInOrder() {
         refused(INVALID_ARGS, () -> calls.create(-1, RESIZABLE | UNBOUNDED | 1));
         refused(OUT_OF_RANGE, () -> calls.create(-1, 1));
