@@ -27,6 +27,7 @@ abstract class HalMapRules extends HalFixture {
 
     /// If it fails: compare the suite's declaration with what the HAL's tables really support.
     @Test
+    @Tag("V-289")
     void required_declaredFeaturesAreThere() {
         assertDeclared(HalFeature.HUGE_2M, table.supports(PageSize.SIZE_2M), "supports(SIZE_2M)");
         assertDeclared(HalFeature.HUGE_1G, table.supports(PageSize.SIZE_1G), "supports(SIZE_1G)");

@@ -41,9 +41,9 @@ final class RangeOp {
     /// @param mayTouchRegions whether the caller may affect sub-regions (clause V-54)
     static void run(
             VmAddressRegion region, VmarOp op, long vaddr, long len, boolean mayTouchRegions) {
-        requireWholePages(vaddr, len);
+        requireWholePages("V-173", vaddr, len);
         long sizeBytes = VmoMath.up(len);
-        requireInside(region, vaddr, len);
+        requireInside("V-174", region, vaddr, len);
         var rangeOp = new RangeOp(region, op, vaddr, vaddr + (sizeBytes - 1), mayTouchRegions);
         try {
             rangeOp.run();
@@ -52,20 +52,20 @@ final class RangeOp {
         }
     }
 
-    private static void requireWholePages(long vaddr, long len) {
+    static void requireWholePages(String clause, long vaddr, long len) {
         if (VmoMath.up(len) == 0) {
-            throw VmErrors.invalidArgs("V-173", "len=" + hex(len) + " is 0 when rounded to pages");
+            throw VmErrors.invalidArgs(clause, "len=" + hex(len) + " is 0 when rounded to pages");
         }
         if (!VmoMath.isAligned(vaddr)) {
             throw VmErrors.invalidArgs(
-                    "V-173", "vaddr=" + hex(vaddr) + " is not a multiple of the page size");
+                    clause, "vaddr=" + hex(vaddr) + " is not a multiple of the page size");
         }
     }
 
-    private static void requireInside(VmAddressRegion region, long vaddr, long len) {
+    static void requireInside(String clause, VmAddressRegion region, long vaddr, long len) {
         if (!region.containsRange(vaddr, VmoMath.up(len))) {
             throw VmErrors.outOfRange(
-                    "V-174",
+                    clause,
                     "vaddr=" + hex(vaddr) + " with len=" + hex(len) + " is not inside " + region);
         }
     }

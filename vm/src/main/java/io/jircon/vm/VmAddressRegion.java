@@ -5,6 +5,7 @@ import io.jircon.hal.AddressSpaceKind;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageTableTrait;
 import io.jircon.hal.PagingException;
+import io.jircon.hal.UnusedTables;
 import io.jircon.kobject.KObjectBase;
 import io.jircon.kobject.ObjectType;
 import io.jircon.kobject.ZxStatus;
@@ -342,6 +343,31 @@ public final class VmAddressRegion extends KObjectBase {
     public void opRange(VmarOp op, long vaddr, long len) {
         Objects.requireNonNull(op, "op");
         RangeOp.run(this, op, vaddr, len, /* mayTouchRegions= */ true);
+    }
+
+    /// Tells which pages of a range were accessed by a processor since that was last asked, and
+    /// forgets it (clause V-289): what page replacement by age needs. Pages without an entry in the
+    /// page table are not told; making an entry is no access, using it is.
+    ///
+    /// With [UnusedTables#FREE], page tables that were not used since the last call that frees are
+    /// given back, unless something in the address space has HIGH priority. The memory objects keep
+    /// their pages, which are entered again by faults.
+    ///
+    /// Not atomic: the range is worked on in parts, and what was told stays told.
+    ///
+    /// @param unused what to do with tables that nobody uses
+    /// @param vaddr first byte, page aligned
+    /// @param len length in bytes, rounded up to whole pages; there may be gaps
+    /// @param receiver called for each run of accessed pages of one mapping, by ascending address,
+    ///   without a lock
+    /// @throws io.jircon.kobject.ZxException in this order: INVALID_ARGS for a length of 0 pages or
+    ///   an unaligned address; OUT_OF_RANGE when the range is not inside this region; BAD_STATE
+    ///   when it is dead or dies meanwhile; NOT_SUPPORTED when the machine does not note accesses
+    ///   ([PageTableTrait#tracksAccessed()])
+    public void harvestAccessed(UnusedTables unused, long vaddr, long len, AccessedPages receiver) {
+        Objects.requireNonNull(unused, "unused");
+        Objects.requireNonNull(receiver, "receiver");
+        HarvestOp.run(this, unused, vaddr, len, receiver);
     }
 
     // ---- memory priority

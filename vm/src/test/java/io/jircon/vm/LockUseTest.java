@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.jircon.hal.AccessKind;
+import io.jircon.hal.UnusedTables;
+import io.jircon.kobject.ZxStatus;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
@@ -78,6 +80,7 @@ class LockUseTest {
         UNMAP(region -> region.unmap(region.baseAddress(), PAGE)),
         PROTECT(region -> region.protect(R, region.baseAddress(), PAGE)),
         OP_RANGE(region -> region.opRange(VmarOp.COMMIT, region.baseAddress(), PAGE)),
+        HARVEST(LockUseTest::harvest),
         SET_PRIORITY(region -> region.setMemoryPriority(MemoryPriority.HIGH)),
         HIGH_PRIORITY_COUNT(VmAddressRegion::highPriorityCount),
         FAULT(region -> region.handlePageFault(region.baseAddress(), AccessKind.WRITE)),
@@ -154,6 +157,19 @@ class LockUseTest {
         }
         caller.join();
         assertNull(failure.get());
+    }
+
+    /// This machine keeps no accessed states; what it says of that comes behind the lock too.
+    private static void harvest(VmAddressRegion region) {
+        VmarFixture.refuses(
+                ZxStatus.NOT_SUPPORTED,
+                "V-289",
+                () ->
+                        region.harvestAccessed(
+                                UnusedTables.KEEP,
+                                region.baseAddress(),
+                                PAGE,
+                                (vaddr, vmo, offset, count) -> {}));
     }
 
     private static Thread callerOf(Runnable call, AtomicReference<Throwable> failure) {

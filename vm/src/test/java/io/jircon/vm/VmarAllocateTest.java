@@ -317,6 +317,7 @@ class VmarAllocateTest {
     @Test
     @Tag("V-243")
     @Tag("V-241")
+    @Tag("V-289")
     void theSameSeedGivesTheSameLayout() {
         assertEquals(randomLayout(7, VmarFlags.NONE), randomLayout(7, VmarFlags.NONE));
         assertTrue(!randomLayout(7, VmarFlags.NONE).equals(randomLayout(8, VmarFlags.NONE)));

@@ -85,6 +85,19 @@ final class VmarFixture implements AutoCloseable {
         }
     }
 
+    /// A machine of the kind to test whose processor notes accesses, where there is such a kind.
+    static VmarFixture tracking(UnaryOperator<FrameAllocator> wrapper) {
+        HalConfig config =
+                HalConfig.DEFAULT.withMemoryBytes(MEMORY_BYTES).withFrameWrapper(wrapper);
+        return new VmarFixture(
+                switch (HAL) {
+                    case "x86_64" -> Hals.create(HAL, config.withOption("ad", "on"));
+                    case "aarch64" -> Hals.create(HAL, config.withOption("ad", "hardware"));
+                    case "riscv64" -> Hals.create(HAL, config.withOption("ad", "svadu"));
+                    default -> newHal(wrapper);
+                });
+    }
+
     /// Whether page tables lie in frames of the machine, so that an entry may cost one.
     boolean tablesTakeFrames() {
         return root.pageTable().tableFrames() > 0;

@@ -263,6 +263,36 @@ class AccessedPagesTest {
         }
     }
 
+    /// What a table with the entries of two others accesses is told by those.
+    @ParameterizedTest
+    @MethodSource("tracking")
+    @Tag("aspace_unittest.cc:vmaspace_unified_accessed_test")
+    void accessesThroughABorrowerAreTheLenders(PagingFormat format) {
+        long slot = 1L << format.shifts[format.rootHeight];
+        long low = base(format);
+        long high = low + slot;
+        try (NestedPageTable shared = bench.table(format);
+                NestedPageTable restricted = bench.table(format);
+                NestedPageTable unified = bench.table(format)) {
+            shared.map(low, 0, PageSize.SIZE_4K, MmuFlags.R);
+            restricted.map(high, 0, PageSize.SIZE_4K, MmuFlags.R);
+            unified.borrowRootEntries(shared, low, K4);
+            unified.borrowRootEntries(restricted, high, K4);
+            touch(unified, low);
+            touch(unified, high);
+            assertEquals("{0}", harvest(shared, low, M2, FREE));
+            assertEquals("{0}", harvest(restricted, high, M2, FREE));
+            assertEquals(2, entries(unified, low, 2 * slot));
+            for (int round = 0; round < 2; round++) {
+                assertEquals("{}", harvest(shared, low, M2, FREE));
+                assertEquals("{}", harvest(restricted, high, M2, FREE));
+            }
+            assertEquals(0, entries(unified, low, 2 * slot));
+            shared.map(low, 0, PageSize.SIZE_4K, MmuFlags.R);
+            assertEquals(1, entries(unified, low, 2 * slot), "what is lent stays lent");
+        }
+    }
+
     @ParameterizedTest
     @MethodSource("tracking")
     void badArgumentsChangeNothing(PagingFormat format) {
