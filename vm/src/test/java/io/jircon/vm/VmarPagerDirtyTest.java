@@ -109,6 +109,7 @@ class VmarPagerDirtyTest {
     @Tag("pager-writeback.cc:NoDirtyRequestsOnCommit")
     @Tag("pager-writeback.cc:NoDirtyOnCommit")
     @Tag("pager-writeback.cc:NoDirtyRequestsOnMapRange")
+    @Tag("pager-writeback.cc:NotModifiedOnMappingRead")
     void lookingDirtiesNothing() {
         VmObject file = scene.file(3, TRAP);
         scene.supply(file, 0, 1, 0, 3);
@@ -326,6 +327,7 @@ class VmarPagerDirtyTest {
     @Tag("pager-writeback.cc:OpZeroTrapDirty")
     @Tag("pager-writeback.cc:OpZeroPartialPage")
     @Tag("pager-writeback.cc:OpZeroUnblocksReadRequest")
+    @Tag("pager-writeback.cc:OpZeroWithMarkers")
     void zeroFreesWholePagesWithoutARequestAndReleasesReaders() throws InterruptedException {
         VmObject file = scene.file(4, TRAP);
         scene.supply(file, 1, 2, 0);
