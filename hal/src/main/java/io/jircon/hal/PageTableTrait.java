@@ -209,8 +209,8 @@ public interface PageTableTrait extends AutoCloseable {
     /// holds the lock for a short time and sees each table whole.
     ///
     /// @param vaddr any address
-    /// @return the lowest address above `vaddr` that the entry of another table than its own can
-    ///   have, page aligned; 0 at the end of the 64-bit space
+    /// @return the first address above `vaddr` whose page has its entry in another table, page
+    ///   aligned; 0 at the end of the 64-bit space
     default long nextPageTableBoundary(long vaddr) {
         return PageSize.SIZE_2M.alignDown(vaddr) + PageSize.SIZE_2M.bytes();
     }

@@ -11,7 +11,8 @@
 /// with [devices][io.jircon.vm.MmioHandler] and its own accessor,
 /// [GuestMemory][io.jircon.vm.GuestMemory]. [Pager][io.jircon.vm.Pager] brings the pages of memory
 /// objects when they are needed first, and [PagerCalls][io.jircon.vm.PagerCalls] is the same behind
-/// handles.
+/// handles. What a kernel reclaims first it learns from
+/// [harvestAccessed][io.jircon.vm.VmAddressRegion#harvestAccessed].
 ///
 /// ```java
 /// VmAddressRegion root = VmAddressRegion.newRoot(machine);
