@@ -279,6 +279,39 @@ class VmarPagerCloneTreeTest {
     }
 
     @Test
+    @Tag("O-159")
+    void whatWasZeroedAndCutIsNoPageOfItsOwn() {
+        supplied(4);
+        VmObject top = resizable(file, ALOW, 0, 4);
+        top.zero(2 * PAGE, 2 * PAGE);
+        top.setSize(PAGE);
+        top.setSize(4 * PAGE);
+        clone(top, ALOW, 0, 4); // hangs at the root
+        put(clone(top, MOD, 0, 4), 0, 5);
+        assertEquals("1 0 0 0", text(top, 0, 4));
+    }
+
+    @Test
+    @Tag("O-161")
+    @Tag("O-255")
+    void zerosOfTheRootThatAFollowerShowsGoWhenTheFollowedIsWritten() {
+        supplied(1, VmoOption.RESIZABLE);
+        file.setSize(3 * PAGE);
+        VmObject top = clone(file, ALOW, 0, 3);
+        put(top, 0, 11);
+        VmObject below = clone(top, ALOW, 0, 3);
+        long at = vm.root.map(RW, 0, below, 0, 3 * PAGE);
+        assertEquals(0, vm.peek(at + PAGE));
+        assertEquals(0, vm.peek(at + 2 * PAGE));
+        put(top, 1, 12);
+        top.commit(2 * PAGE, PAGE);
+        put(top, 2, 13);
+        vm.root.checkInvariants();
+        assertEquals(12, vm.peek(at + PAGE));
+        assertEquals(13, vm.peek(at + 2 * PAGE));
+    }
+
+    @Test
     @Tag("O-103")
     @Tag("O-255")
     void pagesAmongZerosAndPastWhatIsSeenAreFound() {
