@@ -14,6 +14,7 @@ module io.jircon.examples {
     exports io.jircon.examples.guest;
     exports io.jircon.examples.image;
     exports io.jircon.examples.kernel;
+    exports io.jircon.examples.paging;
     exports io.jircon.examples.program;
 
     opens io.jircon.examples.cli to
