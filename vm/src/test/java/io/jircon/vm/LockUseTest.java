@@ -4,6 +4,7 @@ import static io.jircon.vm.VmarFixture.PAGE;
 import static io.jircon.vm.VmarFixture.R;
 import static io.jircon.vm.VmarFixture.RW;
 import static io.jircon.vm.VmarFixture.mapAt;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -12,11 +13,13 @@ import io.jircon.hal.UnusedTables;
 import io.jircon.kobject.ZxStatus;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -25,6 +28,9 @@ import org.junit.jupiter.params.provider.EnumSource;
 /// holds the lock, it waits. A call that forgets is found here at once, in a race by good luck.
 @Timeout(120)
 class LockUseTest {
+    /// Where no machine has memory.
+    private static final long DEVICE = 1L << 36;
+
     private final VmarFixture vm = new VmarFixture();
 
     @AfterEach
@@ -73,6 +79,30 @@ class LockUseTest {
         }
     }
 
+    /// Calls on a pager for an object of its own of two pages that it has not brought yet.
+    private enum PagerCall {
+        SUPPLY((pager, file) -> supplyZeros(pager, file)),
+        FAIL((pager, file) -> pager.opRange(PagerOp.FAIL, file, 0, PAGE, ZxStatus.IO.value())),
+        WRITEBACK_END((pager, file) -> pager.opRange(PagerOp.WRITEBACK_END, file, 0, PAGE, 0)),
+        DIRTY_RANGES((pager, file) -> pager.queryDirtyRanges(file, 0, PAGE)),
+        STATS(Pager::queryVmoStats),
+        RESET_STATS(Pager::queryAndResetVmoStats),
+        DETACH(Pager::detachVmo),
+        CLOSE((pager, file) -> pager.close());
+
+        private final BiConsumer<Pager, VmObject> call;
+
+        PagerCall(BiConsumer<Pager, VmObject> call) {
+            this.call = call;
+        }
+
+        private static void supplyZeros(Pager pager, VmObject file) {
+            try (VmObject zeros = VmObject.create(file.machine, PAGE)) {
+                pager.supplyPages(file, 0, PAGE, zeros, 0);
+            }
+        }
+    }
+
     /// Calls on a region of four pages, the first two of them mapped.
     private enum RegionCall {
         ALLOCATE(region -> region.createChild(2 * PAGE, PAGE)),
@@ -91,7 +121,8 @@ class LockUseTest {
         PROCESS_MAPS(region -> region.processMaps(1)),
         TASK_STATS(VmAddressRegion::taskStats),
         IS_ALIVE(VmAddressRegion::isAlive),
-        DESTROY(VmAddressRegion::destroy);
+        DESTROY(VmAddressRegion::destroy),
+        DESTROY_ADDRESS_SPACE(VmAddressRegion::destroyAddressSpace);
 
         private final Consumer<VmAddressRegion> call;
 
@@ -128,6 +159,49 @@ class LockUseTest {
         made.get().close();
     }
 
+    /// Those of its calls that look at something that changes.
+    @ParameterizedTest
+    @EnumSource(names = {"SET_CACHE_POLICY", "INFO", "ATTRIBUTION", "HIGH_PRIORITY_COUNT", "CLOSE"})
+    @Tag("O-7")
+    void soDoesOneOnAPhysicalObject(ObjectCall what) throws Exception {
+        VmObject vmo = device();
+        callWhileLocked(vmo, () -> what.call.accept(vmo));
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"PIN", "SLICE"})
+    @Tag("O-7")
+    void soDoesOneThatMakesSomethingOfAPhysicalObject(MakingCall what) throws Exception {
+        VmObject vmo = device();
+        var made = new AtomicReference<AutoCloseable>();
+        callWhileLocked(vmo, () -> made.set(what.call.apply(vmo)));
+        made.get().close();
+    }
+
+    private VmObject device() {
+        return vm.closing(VmObject.createPhysical(vm.machine, DEVICE, 2 * PAGE));
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    @Tag("O-7")
+    void aPagersCallWaitsForTheLockOfTheFamily(PagerCall what) throws Exception {
+        try (Pager pager = Pager.create(vm.machine)) {
+            VmObject file = vm.closing(pager.createVmo(new PageRequestQueue(), 1, 2 * PAGE));
+            callWhileLocked(file, () -> what.call.accept(pager, file));
+        }
+    }
+
+    @Test
+    @Tag("O-7")
+    void supplyingWaitsForTheLockOfWhereThePagesComeFromToo() throws Exception {
+        try (Pager pager = Pager.create(vm.machine)) {
+            VmObject file = vm.closing(pager.createVmo(new PageRequestQueue(), 1, PAGE));
+            VmObject aux = vm.vmo(1);
+            callWhileLocked(aux, () -> pager.supplyPages(file, 0, PAGE, aux, 0));
+        }
+    }
+
     private static void callWhileLocked(VmObject vmo, Runnable call) throws InterruptedException {
         var failure = new AtomicReference<Throwable>();
         Thread caller = callerOf(call, failure);
@@ -146,12 +220,14 @@ class LockUseTest {
     @Tag("V-276")
     void aCallOnARegionWaitsForTheLockOfItsAddressSpace(RegionCall what) throws Exception {
         VmAddressRegion region = vm.region(4);
-        mapAt(region, 0, RW, vm.vmo(2), 0, 2);
+        VmObject vmo = vm.vmo(2);
+        mapAt(region, 0, RW, vmo, 0, 2);
         var failure = new AtomicReference<Throwable>();
         Thread caller = callerOf(() -> what.call.accept(region), failure);
         long stamp = region.aspace().lock.writeLock();
         try {
             startAndAwait(caller, thread -> thread.getState() == Thread.State.WAITING);
+            assertFalse(vmo.lock().isLocked(), "the address space's lock comes first");
         } finally {
             region.aspace().lock.unlockWrite(stamp);
         }

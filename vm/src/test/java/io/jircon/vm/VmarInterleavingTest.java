@@ -1,24 +1,29 @@
 package io.jircon.vm;
 
+import static io.jircon.kobject.ZxStatus.ACCESS_DENIED;
 import static io.jircon.kobject.ZxStatus.BAD_STATE;
 import static io.jircon.kobject.ZxStatus.NOT_FOUND;
 import static io.jircon.kobject.ZxStatus.OK;
 import static io.jircon.kobject.ZxStatus.OUT_OF_RANGE;
 import static io.jircon.vm.VmarFixture.OVERWRITE;
 import static io.jircon.vm.VmarFixture.PAGE;
+import static io.jircon.vm.VmarFixture.R;
 import static io.jircon.vm.VmarFixture.RW;
 import static io.jircon.vm.VmarFixture.child;
 import static io.jircon.vm.VmarFixture.mapAt;
 import static io.jircon.vm.VmarFixture.refuses;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.common.util.concurrent.Uninterruptibles;
+import io.jircon.hal.AccessKind;
 import io.jircon.hal.MmuFlags;
 import io.jircon.kobject.ZxException;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
@@ -256,6 +261,42 @@ class VmarInterleavingTest {
         }
     }
 
+    @Test
+    @Tag("V-161")
+    @Tag("V-278")
+    void aFaultThatComesInTheMiddleOfProtectLooksAgain() throws Exception {
+        assertLooksAgainDuring(() -> region.protect(R, base, 2 * PAGE));
+        assertEquals(ACCESS_DENIED, vm.write(base));
+    }
+
+    @Test
+    @Tag("V-278")
+    void aFaultThatComesInTheMiddleOfUnmapLooksAgain() throws Exception {
+        assertLooksAgainDuring(() -> region.unmap(base, 2 * PAGE));
+        assertEquals(NOT_FOUND, vm.write(base));
+    }
+
+    /// Stops an operation on two mappings between the first and the second, and has a fault come to
+    /// the first that found it before the operation began.
+    private void assertLooksAgainDuring(Runnable operation) throws Exception {
+        VmObject second = vm.vmo(1);
+        mapAt(region, 0, RW, vm.vmo(1), 0, 1);
+        mapAt(region, 1, RW, second, 0, 1);
+        MappingNode found = (MappingNode) Objects.requireNonNull(region.findMapping(base));
+        var task = new FutureTask<>(Executors.callable(operation));
+        second.lock().lock();
+        try {
+            new Thread(task).start();
+            while (!second.lock().hasQueuedThreads()) {
+                Thread.onSpinWait();
+            }
+            assertNull(found.fault(base, AccessKind.WRITE, 0, new FaultScratch()));
+        } finally {
+            second.lock().unlock();
+        }
+        task.get(60, TimeUnit.SECONDS);
+    }
+
     // ---- defects of a reimplementation
 
     /// Its destroy took the locks of child and parent one after the other. Here one thread makes
@@ -270,7 +311,7 @@ class VmarInterleavingTest {
         try (var threads = Executors.newSingleThreadExecutor()) {
             Future<?> inside = threads.submit(() -> destroyChildren(parent::get, used, stop::get));
             try {
-                for (int round = 0; round < 3_000 && !inside.isDone(); round++) {
+                for (int round = 0; round < 1_000 && !inside.isDone(); round++) {
                     while (used.get() != parent.get() && !inside.isDone()) {
                         Thread.onSpinWait();
                     }
@@ -299,6 +340,9 @@ class VmarInterleavingTest {
                 child.destroy();
             } catch (ZxException e) {
                 assertEquals(BAD_STATE, e.status());
+            }
+            while (parent.get() == alive && !stop.getAsBoolean()) {
+                Thread.onSpinWait();
             }
         }
     }

@@ -5,6 +5,7 @@ import static org.openjdk.jcstress.annotations.Expect.ACCEPTABLE;
 
 import io.jircon.hal.PageSize;
 import io.jircon.kobject.HandleTable;
+import io.jircon.kobject.Rights;
 import io.jircon.testkit.HeapMachine;
 import io.jircon.vm.Machine;
 import io.jircon.vm.VmObject;
@@ -135,29 +136,49 @@ public class LifetimeStress {
         }
     }
 
-    /// Two threads close one handle: one of them, and only one, has closed it.
+    /// Two threads close the same handles: one of them, and only one, has closed each.
     @JCStressTest
     @State
-    @Outcome(id = "OK, BAD_HANDLE, all back", expect = ACCEPTABLE, desc = "one was first")
-    @Outcome(id = "BAD_HANDLE, OK, all back", expect = ACCEPTABLE, desc = "the other was first")
+    @Outcome(id = "64, 0, all back", expect = ACCEPTABLE, desc = "each was closed once")
     public static class CloseHandleTwice {
+        private static final int HANDLES = 64;
+
         private final HeapMachine hal = new HeapMachine(FRAMES);
         private final Machine machine = Machine.builder(hal).boot();
         private final HandleTable handles = new HandleTable(machine.kernel());
-        private final int handle = new VmoCalls(machine, handles).create(PAGE, 0);
+        private final int[] values = new int[HANDLES];
+        private int closedByOne;
+        private int closedByOther;
 
-        @Actor
-        public void one(LLL_Result r) {
-            r.r1 = status(() -> handles.close(handle));
+        public CloseHandleTwice() {
+            values[0] = new VmoCalls(machine, handles).create(PAGE, 0);
+            for (int i = 1; i < HANDLES; i++) {
+                values[i] = handles.duplicate(values[0], Rights.SAME_RIGHTS);
+            }
+        }
+
+        private int closeAll() {
+            int closed = 0;
+            for (int value : values) {
+                closed += status(() -> handles.close(value)).equals("OK") ? 1 : 0;
+            }
+            return closed;
         }
 
         @Actor
-        public void other(LLL_Result r) {
-            r.r2 = status(() -> handles.close(handle));
+        public void one() {
+            closedByOne = closeAll();
+        }
+
+        @Actor
+        public void other() {
+            closedByOther = closeAll();
         }
 
         @Arbiter
         public void end(LLL_Result r) {
+            r.r1 = closedByOne + closedByOther;
+            r.r2 = handles.count();
             hal.requireAllBack(machine);
             r.r3 = "all back";
         }
