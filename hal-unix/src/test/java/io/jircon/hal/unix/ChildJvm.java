@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Objects;
 
 /// Starts a class of these tests in a JVM of its own.
-final class ChildJvm {
+public final class ChildJvm {
     private ChildJvm() {}
 
     /// @return the process, its errors mixed into its output
@@ -27,6 +27,15 @@ final class ChildJvm {
                         place(main),
                         place(UnixMmapHal.class),
                         place(io.jircon.hal.Hal.class));
+        return start(options, classPath, main, arguments);
+    }
+
+    /// @param options of the JVM
+    /// @param classPath where the class and all that it uses is
+    /// @return the process, its errors mixed into its output
+    public static Process start(
+            List<String> options, String classPath, Class<?> main, String... arguments)
+            throws IOException {
         List<String> command =
                 new ArrayList<>(
                         List.of(

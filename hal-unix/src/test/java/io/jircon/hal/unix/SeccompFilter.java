@@ -26,9 +26,9 @@ import java.util.List;
 ///  | nr | arch | instruction pointer | argument 0 | argument 1 ...
 /// ```
 @SuppressWarnings("restricted") // links two functions of the C library
-final class SeccompFilter {
+public final class SeccompFilter {
     /// Calls, with their numbers on the two architectures.
-    enum Call {
+    public enum Call {
         MMAP(9, 222),
         MPROTECT(10, 226),
         PWRITE(18, 68),
@@ -81,17 +81,17 @@ final class SeccompFilter {
     }
 
     /// Begins a filter for a call, whatever its arguments.
-    static SeccompFilter of(Call call) {
+    public static SeccompFilter of(Call call) {
         return new SeccompFilter(call);
     }
 
     /// Only calls whose argument has this lower half, as far as the mask goes.
-    SeccompFilter low(int argument, int mask, int value) {
+    public SeccompFilter low(int argument, int mask, int value) {
         return require(ARGUMENTS_OFFSET + 8 * argument, mask, value);
     }
 
     /// Only calls whose argument has this upper half.
-    SeccompFilter high(int argument, int value) {
+    public SeccompFilter high(int argument, int value) {
         return require(ARGUMENTS_OFFSET + 8 * argument + 4, -1, value);
     }
 
@@ -105,12 +105,12 @@ final class SeccompFilter {
     }
 
     /// From now on the kernel answers such calls with an error.
-    void refuse(int errno) {
+    public void refuse(int errno) {
         install(REFUSE | errno);
     }
 
     /// From now on such a call kills the process before it does anything.
-    void kill() {
+    public void kill() {
         install(KILL_PROCESS);
     }
 
