@@ -294,6 +294,23 @@ class VmarPagerCloneTreeTest {
     @Test
     @Tag("O-161")
     @Tag("O-255")
+    void zerosOfTheRootThatASnapshotShowsGoWhenTheRootIsWritten() {
+        supplied(1, VmoOption.RESIZABLE);
+        file.setSize(3 * PAGE);
+        long at = vm.root.map(RW, 0, clone(file, ALOW, 0, 3), 0, 3 * PAGE);
+        assertEquals(0, vm.peek(at + PAGE));
+        assertEquals(0, vm.peek(at + 2 * PAGE));
+        put(file, 1, 12);
+        file.commit(2 * PAGE, PAGE);
+        put(file, 2, 13);
+        vm.root.checkInvariants();
+        assertEquals(12, vm.peek(at + PAGE));
+        assertEquals(13, vm.peek(at + 2 * PAGE));
+    }
+
+    @Test
+    @Tag("O-161")
+    @Tag("O-255")
     void zerosOfTheRootThatAFollowerShowsGoWhenTheFollowedIsWritten() {
         supplied(1, VmoOption.RESIZABLE);
         file.setSize(3 * PAGE);
