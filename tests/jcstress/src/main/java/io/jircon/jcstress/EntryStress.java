@@ -60,7 +60,15 @@ public class EntryStress {
 
         @Actor
         public void fault(LLL_Result r) {
-            r.r1 = race.firstOtherThan("OK", () -> space.fault(0, AccessKind.WRITE));
+            r.r1 = race.firstOtherThan("OK", this::enterAnew);
+        }
+
+        /// Each fault has an entry to make; the last ones leave alone what is there.
+        private String enterAnew() {
+            if (!race.isOver()) {
+                space.vmo.decommit(0, Space.PAGE);
+            }
+            return space.fault(0, AccessKind.WRITE);
         }
 
         @Arbiter
@@ -78,15 +86,19 @@ public class EntryStress {
     @Outcome(id = "OK, 1000, all back", expect = ACCEPTABLE, desc = "a fault was last")
     public static class Decommit {
         private final Space space = new Space();
+        private final Race race = new Race();
 
         @Actor
         public void decommit() {
-            space.vmo.decommit(0, Space.PAGE);
+            race.act(() -> space.vmo.decommit(0, Space.PAGE));
         }
 
+        /// A fault after the end would mend what those before it left.
         @Actor
         public void fault(LLL_Result r) {
-            r.r1 = space.fault(0, AccessKind.WRITE);
+            do {
+                r.r1 = space.fault(0, AccessKind.WRITE);
+            } while (!race.isOver());
         }
 
         @Arbiter

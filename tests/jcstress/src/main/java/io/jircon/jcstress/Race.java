@@ -16,6 +16,11 @@ final class Race {
         }
     }
 
+    /// Whether the act is done.
+    boolean isOver() {
+        return over;
+    }
+
     /// Asks until the answer is not the one from before the act, or was asked for after the act.
     ///
     /// @return the last answer
