@@ -5,6 +5,11 @@ import org.jspecify.annotations.Nullable;
 
 /// How a machine notices page faults, and why so.
 ///
+/// Of the kinds of faults that `userfaultfd` knows, minor faults have no use here. They would tell
+/// which pages are accessed: at the price of a system call for each new mapping and each harvest,
+/// and of a thread that is held for each page. [UnixMmapMmu] makes all accesses anyway, and notes
+/// them ([AccessedMarks]) for a read of a word; and a pinned view must never be held.
+///
 /// @param held what holds accesses; null when they come back with EFAULT
 /// @param text for people to read, as [UnixMmapHal#faults()] gives it
 record FaultMode(@Nullable HeldFaults held, String text) {

@@ -4,11 +4,14 @@ import io.jircon.hal.AccessKind;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
+import io.jircon.hal.TableBounds;
 import java.util.ArrayList;
 import java.util.List;
 
-/// The open views of a page table. Guarded by its page table's lock, but for a view's own close,
-/// which needs nothing from here: views that ended are dropped when the next one is looked for.
+/// The open views of a page table. Their pages are marked as accessed when they are opened, and
+/// again after each harvest while they are, since nobody notes what Java code does. Guarded by its
+/// page table's lock, but for a view's own close, which needs nothing from here: views that ended
+/// are dropped when the next one is looked for.
 final class PinnedViews {
     /// A view with the pages it covers.
     private record Pin(MappedView view, long firstPage, long endPage, int neededBits) {
@@ -25,15 +28,76 @@ final class PinnedViews {
         }
     }
 
+    private final TableBounds bounds;
+    private final PageRuns runs;
+    private final HostFrames frames;
+    private final long windowAddress;
+    private final AccessedMarks marks;
     private final List<Pin> pins = new ArrayList<>();
 
-    MappedView open(
-            long hostAddress, long sizeBytes, long firstPage, long endPage, AccessKind access) {
-        pins.removeIf(pin -> !pin.view.isOpen());
-        var view = new MappedView(hostAddress, sizeBytes, access);
+    PinnedViews(
+            TableBounds bounds,
+            PageRuns runs,
+            HostFrames frames,
+            long windowAddress,
+            AccessedMarks marks) {
+        this.bounds = bounds;
+        this.runs = runs;
+        this.frames = frames;
+        this.windowAddress = windowAddress;
+        this.marks = marks;
+    }
+
+    /// As [UnixMmapPageTable#pin], of an open table.
+    MappedView open(long vaddr, long sizeBytes, AccessKind access) {
+        if (sizeBytes <= 0) {
+            throw PagingException.outOfRange("sizeBytes", sizeBytes, "is not more than 0");
+        }
+        bounds.checkRange(vaddr, sizeBytes);
+        if (access == AccessKind.EXECUTE) {
+            throw new PagingException(
+                    PagingError.NOT_SUPPORTED, "access=EXECUTE, a view reads or writes");
+        }
+        long firstPage = bounds.pageOf(vaddr);
+        long endPage = bounds.pageOf(vaddr + sizeBytes - 1) + 1;
+        for (long page = firstPage; page < endPage; page++) {
+            checkPinnable(page, access);
+        }
+        dropEnded();
+        var view = new MappedView(windowAddress + (vaddr - bounds.first()), sizeBytes, access);
         int needed = access.requiredBits() & MmuFlags.ACCESS_MASK;
         pins.add(new Pin(view, firstPage, endPage, needed));
+        marks.set(firstPage, endPage - firstPage);
         return view;
+    }
+
+    private void checkPinnable(long page, AccessKind access) {
+        long entry = runs.get(page);
+        if (frames.hostPage(entry) == HostFrames.NO_HOST_PAGE) {
+            throw PagingException.notMapped(bounds.vaddrOf(page));
+        }
+        if ((access.requiredBits() & ~ShadowEntry.flagBits(entry)) != 0) {
+            throw new PagingException(
+                    PagingError.NOT_SUPPORTED,
+                    "vaddr=0x"
+                            + Long.toHexString(bounds.vaddrOf(page))
+                            + " allows "
+                            + ShadowEntry.flags(entry)
+                            + ", not "
+                            + access);
+        }
+    }
+
+    /// Forgets the views that were closed.
+    void dropEnded() {
+        pins.removeIf(pin -> !pin.view.isOpen());
+    }
+
+    /// Marks the pages of all views that were open when [#dropEnded] was called.
+    void mark() {
+        for (Pin pin : pins) {
+            marks.set(pin.firstPage, pin.endPage - pin.firstPage);
+        }
     }
 
     /// Ends the views that a plan would pull pages from.

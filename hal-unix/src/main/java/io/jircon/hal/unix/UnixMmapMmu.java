@@ -265,14 +265,22 @@ public class UnixMmapMmu implements Mmu {
             long host = active.hostAddress(vaddr);
             if (faults == null) {
                 scratch.describe(local, host, most);
-                return call(access);
+                return noted(active, vaddr, call(access));
             }
             most = Math.min(most, CallScratch.maxBytesFrom(host));
             scratch.describePages(local, host, most);
-            return callThatMayBeHeld(faults, access);
+            return noted(active, vaddr, callThatMayBeHeld(faults, access));
         } finally {
             activity.set(idle + 2);
         }
+    }
+
+    /// Notes which pages a call accessed, before whoever waits for it sees that it ended.
+    private static long noted(UnixMmapPageTable active, long vaddr, long result) {
+        if (result > 0) {
+            active.noteAccess(vaddr, pagesTouched(vaddr, result));
+        }
+        return result;
     }
 
     private long call(AccessKind access) {

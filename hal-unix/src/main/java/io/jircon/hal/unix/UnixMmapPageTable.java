@@ -13,7 +13,9 @@ import io.jircon.hal.PageWalk;
 import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
 import io.jircon.hal.TableBounds;
+import io.jircon.hal.UnusedTables;
 import io.jircon.hal.WalkResult;
+import java.util.BitSet;
 import java.util.Objects;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -30,6 +32,9 @@ import org.jspecify.annotations.Nullable;
 /// Flags need READ: the host cannot express write-only, nor execute-only in a way that every access
 /// path respects. Memory types and USER are kept and given back, and have no effect on the host.
 ///
+/// Which pages were accessed is noted by [UnixMmapMmu] after each access. The pages of a pinned
+/// view count as accessed for as long as it is open.
+///
 /// One lock guards the changes. [#translate], [#query] and [#hardwareWalk] take none. The order of
 /// a change: limit, views of the range end, system calls, shadow, accesses under way are waited
 /// for; so that nothing uses a frame through this table once the call that took it away returned.
@@ -41,6 +46,7 @@ public final class UnixMmapPageTable implements PageTableTrait {
     private final int tag;
     private final TableBounds bounds;
     private final TableShadow shadow;
+    private final AccessedMarks marks;
     private final ReentrantLock lock = new ReentrantLock();
 
     /// Null where the host cannot hold accesses.
@@ -59,7 +65,10 @@ public final class UnixMmapPageTable implements PageTableTrait {
     private final HostEditor editor;
 
     @GuardedBy("lock")
-    private final PinnedViews views = new PinnedViews();
+    private final PinnedViews views;
+
+    @GuardedBy("lock")
+    private final UnixMmapHarvester harvester;
 
     /// Host mappings of the window, as the budget counts them.
     @GuardedBy("lock")
@@ -82,9 +91,12 @@ public final class UnixMmapPageTable implements PageTableTrait {
         this.tag = tag;
         this.bounds = new TableBounds(first, first + window.sizeBytes() - 1);
         this.shadow = new TableShadow(bounds);
+        this.marks = new AccessedMarks(window.sizeBytes() >>> PageSize.BASE_SHIFT);
         this.plan = new EditPlan(frames);
         this.planner = new EditPlanner(bounds, shadow.runs(), frames, window.address());
         this.editor = new HostEditor(window);
+        this.views = new PinnedViews(bounds, shadow.runs(), frames, window.address(), marks);
+        this.harvester = new UnixMmapHarvester(bounds, shadow.runs(), planner, views, marks);
         HeldFaults held = hal.heldFaults();
         this.faults =
                 held == null
@@ -310,6 +322,7 @@ public final class UnixMmapPageTable implements PageTableTrait {
             views.end(plan);
         }
         budget.take(mappings.peak, mappings.change, shrinking);
+        harvester.forgetAbsent(plan);
         try {
             editor.carryOut(plan);
         } catch (PagingException refused) {
@@ -326,6 +339,63 @@ public final class UnixMmapPageTable implements PageTableTrait {
         if (plan.weakens()) {
             hal.awaitAccesses(this);
         }
+        harvester.changed(plan);
+    }
+
+    /// Always true: software notes it, whatever the host can do.
+    @Override
+    public boolean tracksAccessed() {
+        return true;
+    }
+
+    /// The entries of 2 MiB of addresses, which lie at a multiple of that, count as one table. They
+    /// stay where the host has no room to split a mapping, and with a pinned view of one of them.
+    @Override
+    public void harvestAccessed(long vaddr, long sizeBytes, UnusedTables unused, BitSet pages) {
+        Objects.requireNonNull(unused, "unused");
+        Objects.requireNonNull(pages, "pages");
+        lock.lock();
+        try {
+            checkOpen();
+            bounds.checkPageRange(vaddr, sizeBytes);
+            plan.clear();
+            harvester.harvest(vaddr, sizeBytes, unused, pages, plan);
+            removeUnused();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /// What was told is forgotten by now: a refusal must not hide it from the caller.
+    @GuardedBy("lock")
+    private void removeUnused() {
+        try {
+            commit(/* shrinking= */ true);
+        } catch (PagingException refused) {
+            if (broken) {
+                throw refused;
+            } // else nothing changed, and the next harvest that frees tries again
+        }
+    }
+
+    @Override
+    public void markAccessed(long vaddr, long sizeBytes) {
+        lock.lock();
+        try {
+            checkOpen();
+            bounds.checkPageRange(vaddr, sizeBytes);
+            harvester.mark(vaddr, sizeBytes);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /// Notes an access that a processor made. Takes no lock.
+    ///
+    /// @param vaddr an address of the table
+    /// @param pageCount how many pages from there on
+    void noteAccess(long vaddr, long pageCount) {
+        marks.set(bounds.pageOf(vaddr), pageCount);
     }
 
     @Override
@@ -354,7 +424,11 @@ public final class UnixMmapPageTable implements PageTableTrait {
     /// Looks into the shadow, which allows what the host allows; a closed table allows nothing.
     @Override
     public boolean hardwareWalk(long vaddr, AccessKind access, WalkResult result) {
-        return shadow.walk(vaddr, access, result);
+        boolean allowed = shadow.walk(vaddr, access, result);
+        if (allowed) {
+            noteAccess(vaddr, 1);
+        }
+        return allowed;
     }
 
     /// There are no steps: the host's own tables cannot be read.
@@ -373,6 +447,8 @@ public final class UnixMmapPageTable implements PageTableTrait {
     /// Opens a range to plain memory access, without a system call for each: a view of the very
     /// host addresses, with the host's own protection.
     ///
+    /// Its pages count as accessed: for each harvest while it is open, and for the next one after.
+    ///
     /// The view lives until it is closed, or until an operation on this table takes an entry, a
     /// frame or a needed right from one of its pages, or closes the table: those end it first, and
     /// later uses of the segment throw [IllegalStateException]. A use can so never reach a page
@@ -389,39 +465,9 @@ public final class UnixMmapPageTable implements PageTableTrait {
         lock.lock();
         try {
             checkOpen();
-            if (sizeBytes <= 0) {
-                throw PagingException.outOfRange("sizeBytes", sizeBytes, "is not more than 0");
-            }
-            bounds.checkRange(vaddr, sizeBytes);
-            if (access == AccessKind.EXECUTE) {
-                throw new PagingException(
-                        PagingError.NOT_SUPPORTED, "access=EXECUTE, a view reads or writes");
-            }
-            long firstPage = bounds.pageOf(vaddr);
-            long endPage = bounds.pageOf(vaddr + sizeBytes - 1) + 1;
-            for (long page = firstPage; page < endPage; page++) {
-                checkPinnable(page, access);
-            }
-            return views.open(hostAddress(vaddr), sizeBytes, firstPage, endPage, access);
+            return views.open(vaddr, sizeBytes, access);
         } finally {
             lock.unlock();
-        }
-    }
-
-    private void checkPinnable(long page, AccessKind access) {
-        long entry = shadow.runs().get(page);
-        if (frames.hostPage(entry) == HostFrames.NO_HOST_PAGE) {
-            throw PagingException.notMapped(bounds.vaddrOf(page));
-        }
-        if ((access.requiredBits() & ~ShadowEntry.flagBits(entry)) != 0) {
-            throw new PagingException(
-                    PagingError.NOT_SUPPORTED,
-                    "vaddr="
-                            + hex(bounds.vaddrOf(page))
-                            + " allows "
-                            + ShadowEntry.flags(entry)
-                            + ", not "
-                            + access);
         }
     }
 
@@ -543,9 +589,5 @@ public final class UnixMmapPageTable implements PageTableTrait {
                             + flags
                             + " lack READ, which the host needs, or name two memory types");
         }
-    }
-
-    private static String hex(long value) {
-        return "0x" + Long.toHexString(value);
     }
 }

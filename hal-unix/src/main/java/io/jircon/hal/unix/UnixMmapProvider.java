@@ -29,6 +29,7 @@ public final class UnixMmapProvider implements HalProvider {
                 "rights: any with r; protection by the host's MMU",
                 "addresses: user and guest in a window of 64 GiB each, no kernel",
                 "access: process_vm_readv/writev, EFAULT becomes a page fault; pinned views",
+                "accessed pages: noted by the processors; open pinned views count as accessed",
                 "page faults: " + faultsHere(),
                 "limit: vm.max_map_count=" + MappingBudget.hostLimit(),
                 "needs: Linux, native access",

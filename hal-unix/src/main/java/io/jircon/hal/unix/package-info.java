@@ -15,7 +15,8 @@
 /// kernel does them. Who accesses sees no fault; the price is two changes of thread for each. With
 /// option `faults=efault`, and elsewhere, the access comes back and its own thread resolves the
 /// fault, which is faster. Only address spaces with a fault handler are concerned, as those of
-/// `io.jircon.vm` are. Minor faults are left alone: they would only tell that a page was touched.
+/// `io.jircon.vm` are. Minor faults are left alone: they would only tell that a page was accessed,
+/// which the processors note by themselves, in either mode.
 ///
 /// Both can keep their frames in a file that outlives the JVM (option `file`), together with the
 /// map of those that are handed out and a word of the user's: [io.jircon.hal.unix.FrameFile].

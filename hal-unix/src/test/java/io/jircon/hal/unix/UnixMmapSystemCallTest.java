@@ -16,8 +16,10 @@ import io.jircon.hal.PageSize;
 import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
 import io.jircon.hal.PhysicalMemory;
+import io.jircon.hal.UnusedTables;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.AfterEach;
@@ -195,6 +197,31 @@ class UnixMmapSystemCallTest {
                 assertEquals(before, everything(), "call " + refused);
             }
         }
+    }
+
+    /// Entries of two tables' worth of addresses go in one call. When that is refused they stay,
+    /// what was told is told, and the next harvest tries again.
+    @Test
+    @Tag("V-289")
+    void unusedEntriesStayWhenTheHostRefusesToRemoveThem() {
+        long first = PageSize.SIZE_2M.alignDown(start + PageSize.SIZE_2M.bytes()) - 3 * PAGE;
+        for (int i = 0; i < 6; i++) {
+            table.map(first + i * PAGE, base + 2 * i * PAGE, PageSize.SIZE_4K, MmuFlags.RW);
+        }
+        var pages = new BitSet();
+        assertEquals(
+                0, callsOf(() -> table.harvestAccessed(first, 6 * PAGE, UnusedTables.FREE, pages)));
+        List<Object> before = everything();
+        posix.calls = 0;
+        posix.refusedCall = 1;
+        posix.refusals = 1;
+        table.harvestAccessed(first, 6 * PAGE, UnusedTables.FREE, pages);
+        assertEquals(0, posix.refusals);
+        assertEquals(before, everything());
+        assertEquals(
+                1, callsOf(() -> table.harvestAccessed(first, 6 * PAGE, UnusedTables.FREE, pages)));
+        assertEquals(1, table.hostMappings());
+        assertTrue(pages.isEmpty());
     }
 
     @Test

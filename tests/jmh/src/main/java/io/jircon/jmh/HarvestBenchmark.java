@@ -41,7 +41,7 @@ public class HarvestBenchmark {
     private static final long BYTES = PAGES * PageSize.BASE_BYTES;
 
     /// The machine, with the option that has its processor note accesses.
-    @Param({"x86_64 ad=on", "aarch64 ad=hardware", "riscv64 ad=svadu", "unix-file"})
+    @Param({"x86_64 ad=on", "aarch64 ad=hardware", "riscv64 ad=svadu", "unix-file", "unix-mmap"})
     public String hal = "x86_64 ad=on";
 
     private final BitSet pages = new BitSet(PAGES);

@@ -16,6 +16,6 @@ final class UnixMmapConformanceTest extends HalConformance {
 
     @Override
     protected Set<HalFeature> features() {
-        return EnumSet.of(HalFeature.GUEST_SPACES);
+        return EnumSet.of(HalFeature.GUEST_SPACES, HalFeature.ACCESSED_STATE);
     }
 }

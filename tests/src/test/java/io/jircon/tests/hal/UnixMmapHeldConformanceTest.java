@@ -24,7 +24,7 @@ final class UnixMmapHeldConformanceTest extends HalConformance {
 
     @Override
     protected Set<HalFeature> features() {
-        return EnumSet.of(HalFeature.GUEST_SPACES);
+        return EnumSet.of(HalFeature.GUEST_SPACES, HalFeature.ACCESSED_STATE);
     }
 
     private record RefusingHal(Hal inner) implements Hal {
