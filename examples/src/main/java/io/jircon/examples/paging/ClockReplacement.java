@@ -76,9 +76,10 @@ public final class ClockReplacement implements AutoCloseable {
         }
     }
 
-    /// How many page faults the program had.
+    /// How many page faults the program had that came back to it. A machine that holds accesses
+    /// until their faults are resolved (`unix-mmap` with `faults=userfaultfd`) shows it none.
     ///
-    /// @return as the machine counted them
+    /// @return as its memory counted them
     public long faults() {
         return memory.faultsResolved();
     }
