@@ -14,6 +14,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
 
 /// A machine with a pager, for the tests of pagers. Pages are counted, not bytes. Closing it checks
 /// that every frame and every object came back, and that the page table shows what it may.
@@ -96,14 +97,21 @@ final class PagerScene implements AutoCloseable {
         return vm.closing(pager.createVmo(queue, 1, pages * PAGE, options));
     }
 
+    /// A pager-backed object whose pages are there, and hold 1, 2, 3, ...
+    VmObject supplied(int pages, VmoOption... options) {
+        VmObject file = file(pages, options);
+        supply(file, 0, IntStream.rangeClosed(1, pages).toArray());
+        return file;
+    }
+
+    /// Maps an object from its start, to be read and written.
+    long map(VmObject vmo, long pages) {
+        return vm.root.map(VmarFixture.RW, 0, vmo, 0, pages * PAGE);
+    }
+
     /// A snapshot of some pages of an object.
     VmObject clone(VmObject vmo, VmoChildOption type, long page, long pages) {
         return vm.closing(vmo.createChild(EnumSet.of(type), page * PAGE, pages * PAGE));
-    }
-
-    /// Writes the first byte of a page.
-    static void put(VmObject vmo, long page, int value) {
-        vmo.write(page * PAGE, new byte[] {(byte) value});
     }
 
     /// Scaled bytes of some objects, in pages.

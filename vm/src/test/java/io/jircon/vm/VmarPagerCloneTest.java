@@ -1,14 +1,13 @@
 package io.jircon.vm;
 
 import static io.jircon.vm.PagerScene.committedPages;
-import static io.jircon.vm.PagerScene.put;
 import static io.jircon.vm.PagerScene.read;
 import static io.jircon.vm.PagerScene.run;
 import static io.jircon.vm.PagerScene.start;
 import static io.jircon.vm.PagerScene.text;
 import static io.jircon.vm.VmarFixture.PAGE;
-import static io.jircon.vm.VmarFixture.RW;
 import static io.jircon.vm.VmarFixture.refuses;
+import static io.jircon.vm.VmoFixture.put;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -40,10 +39,6 @@ class VmarPagerCloneTest {
         scene.close();
     }
 
-    private long map(VmObject vmo, long pages) {
-        return vm.root.map(RW, 0, vmo, 0, pages * PAGE);
-    }
-
     // ---- what they show
 
     @ParameterizedTest
@@ -73,7 +68,7 @@ class VmarPagerCloneTest {
         VmObject file = scene.file(4, VmoOption.RESIZABLE);
         scene.supply(file, 0, 1, 2, 0, 4);
         VmObject clone = scene.clone(file, ALOW, 0, 4);
-        long at = map(clone, 4);
+        long at = scene.map(clone, 4);
         assertEquals(1, vm.peek(at));
         assertEquals(MmuFlags.R, vm.entryAccess(at));
         assertEquals("1111", vm.entries(at, 4));
@@ -106,7 +101,7 @@ class VmarPagerCloneTest {
         VmObject file = scene.file(2);
         scene.supply(file, 0, 1, 2);
         VmObject clone = scene.clone(file, MOD, 0, 2);
-        long at = map(clone, 2);
+        long at = scene.map(clone, 2);
         vm.poke(at, 11);
         VmObject snapshot = scene.clone(clone, MOD, 0, 2);
         assertEquals("2.0 0.5 0.5", PagerScene.scaled(file, clone, snapshot));
@@ -203,7 +198,7 @@ class VmarPagerCloneTest {
         scene.supply(file, 16, new int[4]);
         writer.result();
         assertEquals("1", text(clone, 0, 1));
-        long at = map(clone, 20);
+        long at = scene.map(clone, 20);
         vm.poke(at, 7);
         clone.zero(PAGE + 1, 1);
         assertEquals("", scene.dirty(file));
@@ -219,7 +214,7 @@ class VmarPagerCloneTest {
     void mappedFaultsWaitForThePagesOfTheRoot() throws InterruptedException {
         VmObject file = scene.file(3);
         VmObject clone = scene.clone(file, ALOW, 1, 2);
-        long at = map(clone, 2);
+        long at = scene.map(clone, 2);
         var reading = start(() -> vm.read(at));
         assertEquals("READ 1+1", scene.request());
         var writing = start(() -> vm.write(at + PAGE));
@@ -231,7 +226,7 @@ class VmarPagerCloneTest {
         assertEquals(MmuFlags.RW, vm.entryAccess(at + PAGE));
         assertEquals("2 3", text(clone, 0, 2));
         assertEquals(1, committedPages(clone));
-        var failing = start(() -> vm.read(map(scene.clone(file, ALOW, 0, 1), 1)));
+        var failing = start(() -> vm.read(scene.map(scene.clone(file, ALOW, 0, 1), 1)));
         assertEquals("READ 0+1", scene.request());
         scene.fail(file, 0, 1, ZxStatus.IO);
         assertEquals(ZxStatus.IO, failing.result());
@@ -289,7 +284,7 @@ class VmarPagerCloneTest {
         VmObject clone =
                 vm.closing(
                         file.createChild(EnumSet.of(ALOW, VmoChildOption.RESIZABLE), 0, 4 * PAGE));
-        long at = map(clone, 4);
+        long at = scene.map(clone, 4);
         var reader = read(clone, 2, 2);
         var zeroing = run(() -> clone.zero(3 * PAGE, 1));
         var pinning = start(() -> clone.pin(2 * PAGE, 2 * PAGE));
@@ -342,7 +337,7 @@ class VmarPagerCloneTest {
         VmObject file = scene.file(4);
         scene.supply(file, 0, 1, 2);
         VmObject clone = scene.clone(file, ALOW, 0, 4);
-        long at = map(clone, 4);
+        long at = scene.map(clone, 4);
         put(clone, 0, 11);
         assertEquals(2, vm.peek(at + PAGE));
         var reader = read(clone, 2, 1);
@@ -416,8 +411,8 @@ class VmarPagerCloneTest {
         file.setSize(3 * PAGE);
         VmObject clone = scene.clone(file, ALOW, 1, 2);
         VmObject deeper = scene.clone(clone, ALOW, 0, 2);
-        long at = map(clone, 2);
-        long below = map(deeper, 2);
+        long at = scene.map(clone, 2);
+        long below = scene.map(deeper, 2);
         assertEquals(0, vm.peek(at));
         assertEquals(0, vm.peek(below));
         assertEquals(0, vm.peek(below + PAGE));
@@ -509,7 +504,7 @@ class VmarPagerCloneTest {
         VmObject file = scene.file(3);
         scene.supply(file, 0, 1, 2, 3);
         VmObject clone = scene.clone(file, ALOW, 0, 3);
-        long at = map(clone, 3);
+        long at = scene.map(clone, 3);
         put(clone, 0, 11);
         put(file, 2, 13);
         assertEquals(2, vm.peek(at + PAGE));
@@ -531,7 +526,7 @@ class VmarPagerCloneTest {
         scene.supply(file, 0, 1, 2);
         VmObject clone = scene.clone(file, ALOW, 0, 2);
         VmObject deeper = scene.clone(clone, ALOW, 0, 1);
-        long at = map(deeper, 1);
+        long at = scene.map(deeper, 1);
         file.close();
         clone.close();
         assertEquals("1", text(deeper, 0, 1));

@@ -4,12 +4,12 @@ import static io.jircon.kobject.ZxStatus.BAD_STATE;
 import static io.jircon.kobject.ZxStatus.INVALID_ARGS;
 import static io.jircon.kobject.ZxStatus.NOT_SUPPORTED;
 import static io.jircon.kobject.ZxStatus.OUT_OF_RANGE;
-import static io.jircon.vm.PagerScene.put;
 import static io.jircon.vm.PagerScene.scaled;
 import static io.jircon.vm.PagerScene.text;
 import static io.jircon.vm.VmarFixture.PAGE;
 import static io.jircon.vm.VmarFixture.RW;
 import static io.jircon.vm.VmarFixture.refuses;
+import static io.jircon.vm.VmoFixture.put;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 

@@ -8,6 +8,7 @@ import static io.jircon.vm.VmarFixture.PAGE;
 import static io.jircon.vm.VmarFixture.R;
 import static io.jircon.vm.VmarFixture.RW;
 import static io.jircon.vm.VmarFixture.refuses;
+import static io.jircon.vm.VmoFixture.put;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -35,14 +36,6 @@ class VmarPagerDirtyTest {
         scene.close();
     }
 
-    private long map(VmObject vmo, long pages) {
-        return vm.root.map(RW, 0, vmo, 0, pages * PAGE);
-    }
-
-    private static void put(VmObject vmo, long page, int value) {
-        vmo.write(page * PAGE, new byte[] {(byte) value});
-    }
-
     // ---- without a trap
 
     @Test
@@ -54,7 +47,7 @@ class VmarPagerDirtyTest {
     void cleanPagesAreMappedWithoutWriteUntilAWriteFault() {
         VmObject file = scene.file(2);
         scene.supply(file, 0, 1, 2);
-        long at = map(file, 2);
+        long at = scene.map(file, 2);
         assertEquals(1, vm.peek(at));
         assertEquals(MmuFlags.R, vm.entryAccess(at));
         assertEquals("", scene.dirty(file));
@@ -72,7 +65,7 @@ class VmarPagerDirtyTest {
     void writebackTakesWriteAwayAndEndsWithCleanPages() {
         VmObject file = scene.file(3);
         scene.supply(file, 0, 1, 2, 3);
-        long at = map(file, 3);
+        long at = scene.map(file, 3);
         vm.poke(at, 4);
         put(file, 1, 5);
         scene.op(PagerOp.WRITEBACK_END, file, 0, 3);
@@ -113,7 +106,7 @@ class VmarPagerDirtyTest {
     void lookingDirtiesNothing() {
         VmObject file = scene.file(3, TRAP);
         scene.supply(file, 0, 1, 0, 3);
-        long at = map(file, 3);
+        long at = scene.map(file, 3);
         assertEquals("1 0 3", text(file, 0, 3));
         assertEquals(1, vm.peek(at));
         file.commit(0, 3 * PAGE);
@@ -137,7 +130,7 @@ class VmarPagerDirtyTest {
     void trappedWritesWaitForThePagersConsent() throws InterruptedException {
         VmObject file = scene.file(3, TRAP);
         scene.supply(file, 0, 1, 2);
-        long at = map(file, 3);
+        long at = scene.map(file, 3);
         var fault = start(() -> vm.write(at));
         assertEquals("DIRTY 0+1", scene.request());
         assertEquals("", scene.dirty(file));
@@ -228,7 +221,7 @@ class VmarPagerDirtyTest {
         VmObject file = scene.file(2, TRAP);
         scene.supply(file, 0, 1);
         scene.op(PagerOp.DIRTY, file, 0, 1);
-        long at = map(file, 2);
+        long at = scene.map(file, 2);
         var writer = run(() -> put(file, 1, 5));
         assertEquals("READ 1+1", scene.request());
         scene.pager.detachVmo(file);
@@ -249,7 +242,7 @@ class VmarPagerDirtyTest {
     @Tag("pager-writeback.cc:ResizeSupplyZero")
     void growthIsDirtyZerosThatOnlyWritesAskAbout() throws InterruptedException {
         VmObject file = scene.file(1, TRAP, VmoOption.RESIZABLE);
-        long at = map(file, 4);
+        long at = scene.map(file, 4);
         file.setSize(4 * PAGE);
         assertEquals("1z+3", scene.dirty(file));
         assertEquals("0 0 0", text(file, 1, 3));
@@ -274,7 +267,7 @@ class VmarPagerDirtyTest {
     void zerosThatWereWrittenBackHaveToBeAskedFor() throws InterruptedException {
         VmObject file = scene.file(0, VmoOption.RESIZABLE);
         file.setSize(4 * PAGE);
-        long at = map(file, 4);
+        long at = scene.map(file, 4);
         assertEquals(0, vm.peek(at));
         scene.op(PagerOp.WRITEBACK_BEGIN, file, 0, 2);
         scene.op(PagerOp.WRITEBACK_BEGIN, file, 2, 2);
@@ -448,7 +441,7 @@ class VmarPagerDirtyTest {
         scene.supply(file, 0, 1, 0);
         file.setSize(3 * PAGE);
         scene.pager.queryAndResetVmoStats(file);
-        long at = map(file, 3);
+        long at = scene.map(file, 3);
         for (int k = 1; ; k++) {
             frames.failAt(k);
             ZxStatus status = vm.write(at + page * PAGE);
@@ -478,7 +471,7 @@ class VmarPagerDirtyTest {
     void modifiedIsSetByChangesAndResetOnRequest() {
         VmObject file = scene.file(2, VmoOption.RESIZABLE);
         scene.supply(file, 0, 1, 2);
-        long at = map(file, 2);
+        long at = scene.map(file, 2);
         Runnable[] changes = {
             () -> put(file, 0, 5),
             () -> vm.poke(at + PAGE, 6),
@@ -534,7 +527,7 @@ class VmarPagerDirtyTest {
     void permissionGivenBackDoesNotMakeCleanPagesWritable() {
         VmObject file = scene.file(1);
         scene.supply(file, 0, 1);
-        long at = map(file, 1);
+        long at = scene.map(file, 1);
         vm.poke(at, 2);
         scene.writeBack(file);
         vm.root.protect(R, at, PAGE);

@@ -1,12 +1,12 @@
 package io.jircon.vm;
 
 import static io.jircon.kobject.ZxStatus.NOT_SUPPORTED;
-import static io.jircon.vm.PagerScene.put;
 import static io.jircon.vm.PagerScene.scaled;
 import static io.jircon.vm.PagerScene.text;
 import static io.jircon.vm.VmarFixture.PAGE;
 import static io.jircon.vm.VmarFixture.RW;
 import static io.jircon.vm.VmarFixture.refuses;
+import static io.jircon.vm.VmoFixture.put;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.jircon.kobject.HandleTable;
@@ -37,16 +37,6 @@ class VmarPagerSnapshotTest {
     @AfterEach
     void tearDown() {
         scene.close();
-    }
-
-    private VmObject supplied(int pages, VmoOption... options) {
-        VmObject file = scene.file(pages, options);
-        int[] bytes = new int[pages];
-        for (int i = 0; i < pages; i++) {
-            bytes[i] = i + 1;
-        }
-        scene.supply(file, 0, bytes);
-        return file;
     }
 
     private VmObject mod(VmObject of, long page, long pages) {
@@ -80,7 +70,7 @@ class VmarPagerSnapshotTest {
     @Test
     @Tag("snapshot.cc:SnapshotModifiedAfterAtLeastOnWrite")
     void bothKindsOfSnapshotGoTogether() {
-        VmObject file = supplied(1);
+        VmObject file = scene.supplied(1);
         VmObject one = scene.clone(file, ALOW, 0, 1);
         VmObject other = scene.clone(file, ALOW, 0, 1);
         VmObject ofOne = mod(one, 0, 1);
@@ -103,7 +93,7 @@ class VmarPagerSnapshotTest {
     @Test
     @Tag("snapshot.cc:DropVmos")
     void thoseWhoAreLeftPayForWhatTheyShared() {
-        VmObject file = supplied(2);
+        VmObject file = scene.supplied(2);
         VmObject clone = mod(file, 0, 2);
         clone.write(0, new byte[2 * (int) PAGE]);
         VmObject snapshot = mod(clone, 0, 2);
@@ -126,7 +116,7 @@ class VmarPagerSnapshotTest {
     @Tag("snapshot.cc:ResizeShrinkSnapshotWithEmptyParent")
     void shrinkingGivesUpSharesAndNothingWhereThereIsNothing() {
         for (boolean forked : new boolean[] {true, false}) {
-            VmObject file = supplied(2);
+            VmObject file = scene.supplied(2);
             VmObject clone = resizableMod(file, 2);
             if (forked) {
                 put(clone, 0, 5);
@@ -146,7 +136,7 @@ class VmarPagerSnapshotTest {
     void aSnapshotOfWhatCannotBeWrittenCanBe() {
         var handles = new HandleTable(vm.machine.kernel());
         var calls = new VmoCalls(vm.machine, handles);
-        VmObject file = supplied(1);
+        VmObject file = scene.supplied(1);
         int root = handles.add(file, ObjectType.VMO.defaultRights());
         int frozen = calls.createChild(root, ALOW.bit() | VmoChildOption.NO_WRITE.bit(), 0, PAGE);
         MemorySegment octet = MemorySegment.ofArray(new byte[] {9});
@@ -168,7 +158,7 @@ class VmarPagerSnapshotTest {
         long[][] parts = {{0, 2}, {2, 2}, {1, 2}};
         for (boolean forked : new boolean[] {false, true}) {
             for (long[] part : parts) {
-                VmObject file = supplied(4);
+                VmObject file = scene.supplied(4);
                 VmObject whole = mod(file, 0, 4);
                 if (forked) {
                     put(whole, part[0], 9);
@@ -186,7 +176,7 @@ class VmarPagerSnapshotTest {
     @Test
     @Tag("snapshot.cc:ZeroRangeFromEndOfParent")
     void zerosBehindTheEndOfTheParentCostNothing() {
-        VmObject file = supplied(3);
+        VmObject file = scene.supplied(3);
         VmObject clone = mod(file, 0, 3);
         put(clone, 1, 9);
         VmObject snapshot = mod(clone, 0, 1);
@@ -253,7 +243,7 @@ class VmarPagerSnapshotTest {
     @Test
     @Tag("snapshot.cc:SnapshotVmoWithSlice")
     void aSliceFollowsTheCloneThatItIsOf() {
-        VmObject file = supplied(1);
+        VmObject file = scene.supplied(1);
         VmObject clone = mod(file, 0, 1);
         VmObject early = mod(clone, 0, 1);
         put(clone, 0, 5);
@@ -269,7 +259,7 @@ class VmarPagerSnapshotTest {
     @Test
     @Tag("snapshot.cc:CloneAfterSliceRoot")
     void snapshotsOfARootAndOfItsSliceFollowIt() {
-        VmObject file = supplied(1);
+        VmObject file = scene.supplied(1);
         VmObject slice = vm.closing(file.createSlice(0, PAGE));
         VmObject ofFile = mod(file, 0, 1);
         VmObject ofSlice = mod(slice, 0, 1);
@@ -282,7 +272,7 @@ class VmarPagerSnapshotTest {
     @Test
     @Tag("snapshot.cc:CommitRangeInSnapshot")
     void commitMakesASharedPageTheSnapshotsOwn() {
-        VmObject clone = mod(supplied(1), 0, 1);
+        VmObject clone = mod(scene.supplied(1), 0, 1);
         put(clone, 0, 5);
         VmObject snapshot = mod(clone, 0, 1);
         assertEquals("0.5 0.5", scaled(clone, snapshot));
@@ -298,7 +288,7 @@ class VmarPagerSnapshotTest {
     @Tag("snapshot.cc:CloneVmoWrite")
     @Tag("snapshot.cc:SnapshotVmoWrite")
     void eachLevelHasWhatItWroteAndFollowsTheRootTillThen() {
-        VmObject file = supplied(1);
+        VmObject file = scene.supplied(1);
         VmObject clone = mod(file, 0, 1);
         VmObject snapshot = mod(clone, 0, 1);
         assertEquals("1 1 1", texts(file, clone, snapshot));
@@ -317,7 +307,7 @@ class VmarPagerSnapshotTest {
     @Tag("snapshot.cc:WriteAfterDropSibling")
     void anyOfThemMayGo() {
         for (int gone = 0; gone < 3; gone++) {
-            VmObject file = supplied(1);
+            VmObject file = scene.supplied(1);
             VmObject clone = mod(file, 0, 1);
             VmObject snapshot = mod(clone, 0, 1);
             List<VmObject> all = List.of(file, clone, snapshot);
@@ -362,7 +352,7 @@ class VmarPagerSnapshotTest {
     @Tag("vmo-reference.cc:UnsupportedChild")
     @Tag("vmo-reference.cc:ChildSnapshotAtLeastOnWrite")
     void fullSnapshotsAreNotForObjectsWithAPagerAndReferencesAreNoDifferent() {
-        VmObject file = supplied(1);
+        VmObject file = scene.supplied(1);
         VmObject reference = vm.closing(file.createReference());
         VmObject clone = scene.clone(file, ALOW, 0, 1);
         for (VmObject vmo : List.of(file, reference, clone)) {

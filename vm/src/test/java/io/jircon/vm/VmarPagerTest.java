@@ -34,10 +34,6 @@ class VmarPagerTest {
         scene.close();
     }
 
-    private long map(VmObject vmo, long pages) {
-        return vm.root.map(RW, 0, vmo, 0, pages * PAGE);
-    }
-
     // ---- requests
 
     @Test
@@ -46,7 +42,7 @@ class VmarPagerTest {
     @Tag("pager.cc:SinglePage")
     void mappedFaultAsksForItsPageAndGoesOnWhenItCame() throws InterruptedException {
         VmObject file = scene.file(4);
-        long at = map(file, 4);
+        long at = scene.map(file, 4);
         var fault = start(() -> vm.read(at + PAGE));
         assertEquals("READ 1+1", scene.request());
         scene.supply(file, 1, 7);
@@ -60,7 +56,7 @@ class VmarPagerTest {
     @Tag("V-204")
     void faultOverSeveralPagesKeepsThoseItEnteredAndAsksForTheRest() throws InterruptedException {
         VmObject file = scene.file(6);
-        long at = map(file, 6);
+        long at = scene.map(file, 6);
         scene.supply(file, 0, 1, 2);
         scene.supply(file, 3, 4);
         var fault = start(() -> vm.root.handlePageFault(at, AccessKind.READ, 5));
@@ -78,7 +74,7 @@ class VmarPagerTest {
     @Tag("V-204")
     void failedWaitOfALaterPageIsTheResult() throws InterruptedException {
         VmObject file = scene.file(2);
-        long at = map(file, 2);
+        long at = scene.map(file, 2);
         scene.supply(file, 0, 1);
         var fault = start(() -> vm.root.handlePageFault(at, AccessKind.READ, 2));
         assertEquals("READ 1+1", scene.request());
@@ -140,7 +136,7 @@ class VmarPagerTest {
     @Tag("pager.cc:EarlyWakeOverlappingRequests")
     void overlappingNeedsShareARequest() throws InterruptedException {
         VmObject file = scene.file(4);
-        long at = map(file, 4);
+        long at = scene.map(file, 4);
         var first = read(file, 1, 2);
         assertEquals("READ 1+2", scene.request());
         var fault = start(() -> vm.read(at + 2 * PAGE));
@@ -271,7 +267,7 @@ class VmarPagerTest {
         assertEquals("READ 0+2", scene.request());
         scene.fail(file, 0, 2, ZxStatus.IO);
         hint.result();
-        long at = map(file, 2);
+        long at = scene.map(file, 2);
         var ranged = run(() -> vm.root.opRange(VmarOp.ALWAYS_NEED, at, 2 * PAGE));
         assertEquals("READ 0+2", scene.request());
         scene.supply(file, 0, 1);
@@ -286,7 +282,7 @@ class VmarPagerTest {
     @Tag("O-284")
     void rangeOperationsOfARegionWaitForTheirPages() throws InterruptedException {
         VmObject file = scene.file(2);
-        long at = map(file, 2);
+        long at = scene.map(file, 2);
         var prefetch = run(() -> vm.root.opRange(VmarOp.PREFETCH, at, 2 * PAGE));
         assertEquals("READ 0+2", scene.request());
         scene.fail(file, 0, 1, ZxStatus.IO_DATA_INTEGRITY);
@@ -302,7 +298,7 @@ class VmarPagerTest {
     @Tag("V-234")
     void debuggerWaitsForThePagesItReads() throws InterruptedException {
         VmObject file = scene.file(2);
-        long at = map(file, 2);
+        long at = scene.map(file, 2);
         byte[] bytes = new byte[2 * (int) PAGE];
         var debugger = start(() -> vm.root.readMemory(at, MemorySegment.ofArray(bytes)));
         assertEquals("READ 0+2", scene.request());
@@ -318,12 +314,12 @@ class VmarPagerTest {
     @Tag("V-204")
     void nothingIsLockedWhileAFaultWaits() throws InterruptedException {
         VmObject file = scene.file(2, VmoOption.RESIZABLE);
-        long at = map(file, 2);
+        long at = scene.map(file, 2);
         var fault = start(() -> vm.read(at));
         assertEquals("READ 0+1", scene.request());
         scene.supply(file, 1, 2);
         assertEquals(2, vm.peek(at + PAGE));
-        long elsewhere = map(file, 2);
+        long elsewhere = scene.map(file, 2);
         vm.root.protect(VmarFixture.R, elsewhere, PAGE);
         vm.root.unmap(elsewhere, 2 * PAGE);
         file.setSize(3 * PAGE);
@@ -396,7 +392,7 @@ class VmarPagerTest {
     @Tag("pager.cc:FailErrorCode")
     void failureReachesThoseWhoWaitForThePageAndDoesNotStick() throws InterruptedException {
         VmObject file = scene.file(2);
-        long at = map(file, 2);
+        long at = scene.map(file, 2);
         ZxStatus[] failures = {
             ZxStatus.IO,
             ZxStatus.IO_DATA_INTEGRITY,
@@ -444,7 +440,7 @@ class VmarPagerTest {
     @Tag("pager.cc:ClosePager")
     void closingThePagerEndsAllWaitingAndKeepsThePages() throws InterruptedException {
         VmObject file = scene.file(3);
-        long at = map(file, 3);
+        long at = scene.map(file, 3);
         scene.supply(file, 1, 2);
         var reader = read(file, 0, 1);
         var fault = start(() -> vm.read(at + 2 * PAGE));
@@ -476,7 +472,7 @@ class VmarPagerTest {
     @Tag("pager-writeback.cc:DecommitCleanOnDetach")
     void detachEndsAllWaitingDropsCleanPagesAndKeepsDirtyOnes() throws InterruptedException {
         VmObject file = scene.file(4, VmoOption.RESIZABLE);
-        long at = map(file, 5);
+        long at = scene.map(file, 5);
         scene.supply(file, 0, 1, 2, 0);
         file.write(PAGE, new byte[] {9});
         file.setSize(5 * PAGE);
@@ -507,7 +503,7 @@ class VmarPagerTest {
     @Tag("pager.cc:ClosePageComplete")
     void theEndOfTheObjectIsTold() throws InterruptedException {
         VmObject file = scene.file(1);
-        long at = map(file, 1);
+        long at = scene.map(file, 1);
         file.close();
         scene.requireNoRequest();
         vm.root.unmap(at, PAGE);
@@ -522,7 +518,7 @@ class VmarPagerTest {
     @Tag("pager.cc:EarlyWakeWithResize")
     void shrinkingEndsTheWaitForWhatIsCutAndTrimsTheRest() throws InterruptedException {
         VmObject file = scene.file(4, VmoOption.RESIZABLE);
-        long at = map(file, 4);
+        long at = scene.map(file, 4);
         var fault = start(() -> vm.read(at + 3 * PAGE));
         assertEquals("READ 3+1", scene.request());
         var reader = read(file, 1, 2);

@@ -1,11 +1,11 @@
 package io.jircon.vm;
 
-import static io.jircon.vm.PagerScene.put;
 import static io.jircon.vm.PagerScene.run;
 import static io.jircon.vm.PagerScene.start;
 import static io.jircon.vm.PagerScene.text;
 import static io.jircon.vm.VmarFixture.PAGE;
 import static io.jircon.vm.VmarFixture.RW;
+import static io.jircon.vm.VmoFixture.put;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;

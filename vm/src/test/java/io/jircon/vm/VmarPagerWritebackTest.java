@@ -1,14 +1,13 @@
 package io.jircon.vm;
 
 import static io.jircon.vm.PagerScene.committedPages;
-import static io.jircon.vm.PagerScene.put;
 import static io.jircon.vm.PagerScene.read;
 import static io.jircon.vm.PagerScene.run;
 import static io.jircon.vm.PagerScene.start;
 import static io.jircon.vm.PagerScene.text;
 import static io.jircon.vm.VmarFixture.PAGE;
-import static io.jircon.vm.VmarFixture.RW;
 import static io.jircon.vm.VmarFixture.refuses;
+import static io.jircon.vm.VmoFixture.put;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -34,20 +33,6 @@ class VmarPagerWritebackTest {
         scene.close();
     }
 
-    private long map(VmObject vmo, long pages) {
-        return vm.root.map(RW, 0, vmo, 0, pages * PAGE);
-    }
-
-    private VmObject supplied(int pages, VmoOption... options) {
-        VmObject file = scene.file(pages, options);
-        int[] bytes = new int[pages];
-        for (int i = 0; i < pages; i++) {
-            bytes[i] = i + 1;
-        }
-        scene.supply(file, 0, bytes);
-        return file;
-    }
-
     /// Takes the next request, which must ask for consent, and gives it.
     private void consent(VmObject file, long page, long pages) throws InterruptedException {
         assertEquals("DIRTY " + page + "+" + pages, scene.request());
@@ -62,7 +47,7 @@ class VmarPagerWritebackTest {
     @Tag("pager-writeback.cc:DirtyRequestsRepeatedWrites")
     @Tag("pager-writeback.cc:DirtyRequestsOnWriteAfterRead")
     void eachCleanPageIsAskedAboutOnce() throws InterruptedException {
-        VmObject file = supplied(16, TRAP);
+        VmObject file = scene.supplied(16, TRAP);
         for (int page : new int[] {0, 2, 4, 6, 8, 3}) {
             var writer = run(() -> put(file, page, 9));
             consent(file, page, 1);
@@ -73,7 +58,7 @@ class VmarPagerWritebackTest {
         consent(file, 11, 5);
         writer.result();
         assertEquals("0+1 2+3 6+1 8+1 11+5", scene.dirty(file));
-        long at = map(file, 16);
+        long at = scene.map(file, 16);
         assertEquals(10, vm.peek(at + 9 * PAGE));
         for (int page = 9; page <= 10; page++) {
             long there = at + page * PAGE;
@@ -89,7 +74,7 @@ class VmarPagerWritebackTest {
     @Test
     @Tag("pager-writeback.cc:OpDirtyNoWrite")
     void consentNobodyAskedForDirtiesAndChangesNoByte() {
-        VmObject file = supplied(1, TRAP);
+        VmObject file = scene.supplied(1, TRAP);
         scene.op(PagerOp.DIRTY, file, 0, 1);
         assertEquals("0+1", scene.dirty(file));
         assertEquals("1", text(file, 0, 1));
@@ -137,8 +122,8 @@ class VmarPagerWritebackTest {
     @Tag("pager-writeback.cc:FailDirtyRequests")
     @Tag("pager-writeback.cc:NotModifiedOnFailedDirtyRequest")
     void aRefusedWriteChangesNothing() throws InterruptedException {
-        VmObject file = supplied(1, TRAP);
-        long at = map(file, 1);
+        VmObject file = scene.supplied(1, TRAP);
+        long at = scene.map(file, 1);
         var writer = run(() -> put(file, 0, 9));
         assertEquals("DIRTY 0+1", scene.request());
         var store = start(() -> vm.write(at));
@@ -173,9 +158,9 @@ class VmarPagerWritebackTest {
     @Test
     @Tag("pager-writeback.cc:NoDirtyRequestsMapExistingDirty")
     void whatIsDirtyIsMappedForWritingWithoutAQuestion() {
-        VmObject file = supplied(1, TRAP);
+        VmObject file = scene.supplied(1, TRAP);
         scene.op(PagerOp.DIRTY, file, 0, 1);
-        long at = map(file, 1);
+        long at = scene.map(file, 1);
         vm.poke(at, 5);
         assertEquals(MmuFlags.RW, vm.entryAccess(at));
         assertEquals("5", text(file, 0, 1));
@@ -203,9 +188,9 @@ class VmarPagerWritebackTest {
     @Tag("pager-writeback.cc:DirtyDuringWriteback")
     @Tag("pager-writeback.cc:WritebackWithMapping")
     void consentBeforeTheEndOfAWritebackKeepsThePageDirty() throws InterruptedException {
-        VmObject file = supplied(1, TRAP);
+        VmObject file = scene.supplied(1, TRAP);
         scene.op(PagerOp.DIRTY, file, 0, 1);
-        long at = map(file, 1);
+        long at = scene.map(file, 1);
         vm.poke(at, 5);
         scene.op(PagerOp.WRITEBACK_BEGIN, file, 0, 1);
         var store = start(() -> vm.write(at));
@@ -230,7 +215,7 @@ class VmarPagerWritebackTest {
     @Tag("pager-writeback.cc:WritebackOutOfOrderCombinedBegin")
     void pagesAndZerosOfAGrownObjectAreWrittenBackInAnyOrder() throws InterruptedException {
         for (int way = 0; way < 4; way++) {
-            VmObject file = supplied(2, TRAP, VmoOption.RESIZABLE);
+            VmObject file = scene.supplied(2, TRAP, VmoOption.RESIZABLE);
             file.setSize(6 * PAGE);
             for (int page : new int[] {2, 4}) {
                 var writer = run(() -> put(file, page, 9));
@@ -327,7 +312,7 @@ class VmarPagerWritebackTest {
     @Tag("pager-writeback.cc:ResizeWithOutstandingDirtyRequests")
     @Tag("pager-writeback.cc:ResizeWritebackWithOutstandingDirtyRequests")
     void writersOfWhatIsCutAreToldSo() throws InterruptedException {
-        VmObject file = supplied(3, TRAP, VmoOption.RESIZABLE);
+        VmObject file = scene.supplied(3, TRAP, VmoOption.RESIZABLE);
         var writer = run(() -> file.write(PAGE, new byte[2 * (int) PAGE]));
         assertEquals("DIRTY 1+2", scene.request());
         file.setSize(PAGE);
@@ -342,7 +327,7 @@ class VmarPagerWritebackTest {
     @Tag("pager-writeback.cc:ResizeWritebackNewDirtyRequests")
     @Tag("pager-writeback.cc:ResizeWritebackNewDirtyRequestsInterleaved")
     void whatWentBackIsAskedAboutAnew() throws InterruptedException {
-        VmObject file = supplied(1, TRAP, VmoOption.RESIZABLE);
+        VmObject file = scene.supplied(1, TRAP, VmoOption.RESIZABLE);
         file.setSize(3 * PAGE);
         var first = run(() -> put(file, 1, 5));
         consent(file, 1, 1);
@@ -368,7 +353,7 @@ class VmarPagerWritebackTest {
     @Tag("pager-writeback.cc:OpZeroExpandsTail")
     @Tag("pager-writeback.cc:OpZeroDecommit")
     void zerosJoinThoseBehindThem() {
-        VmObject file = supplied(4, VmoOption.RESIZABLE);
+        VmObject file = scene.supplied(4, VmoOption.RESIZABLE);
         file.setSize(6 * PAGE);
         assertEquals("4z+2", scene.dirty(file));
         file.zero(4 * PAGE, 2 * PAGE);
@@ -392,7 +377,7 @@ class VmarPagerWritebackTest {
     @Test
     @Tag("pager-writeback.cc:OpZeroPinned")
     void aPinnedPageIsZeroedInPlace() throws InterruptedException {
-        VmObject file = supplied(4, TRAP);
+        VmObject file = scene.supplied(4, TRAP);
         var pinning = start(() -> file.pin(PAGE, PAGE));
         consent(file, 1, 1);
         try (PinnedPages pinned = pinning.result()) {
@@ -410,7 +395,7 @@ class VmarPagerWritebackTest {
     @Tag("pager-writeback.cc:DetachWithPendingDirtyRequest")
     @Tag("pager-writeback.cc:ResolveDirtyRequestAfterDetach")
     void aPendingQuestionEndsWithTheDetach() throws InterruptedException {
-        VmObject file = supplied(1, TRAP);
+        VmObject file = scene.supplied(1, TRAP);
         var writer = run(() -> put(file, 0, 9));
         assertEquals("DIRTY 0+1", scene.request());
         scene.pager.detachVmo(file);
@@ -425,7 +410,7 @@ class VmarPagerWritebackTest {
     @Tag("pager-writeback.cc:FailedPinAwaitingClean")
     @Tag("pager-writeback.cc:NotModifiedOnFailedPinWrite")
     void aPinAsksAboutPagesThatAreBeingWrittenBack() throws InterruptedException {
-        VmObject file = supplied(1, TRAP);
+        VmObject file = scene.supplied(1, TRAP);
         var refused = start(() -> file.pin(0, PAGE));
         assertEquals("DIRTY 0+1", scene.request());
         scene.fail(file, 0, 1, ZxStatus.IO);
@@ -449,7 +434,7 @@ class VmarPagerWritebackTest {
     @Tag("pager-writeback.cc:SliceOpZero")
     @Tag("pager-writeback.cc:SlicePinWrite")
     void whatIsDoneToASliceDirtiesTheWhole() throws InterruptedException {
-        VmObject file = supplied(4, TRAP);
+        VmObject file = scene.supplied(4, TRAP);
         try (VmObject slice = file.createSlice(PAGE, 3 * PAGE)) {
             var writer = run(() -> put(slice, 0, 9));
             consent(file, 1, 1);
@@ -504,7 +489,7 @@ class VmarPagerWritebackTest {
     @Test
     @Tag("pager-writeback.cc:ChildAttributedCounts")
     void aDirtyPageIsChargedToTheRootAlone() {
-        VmObject file = supplied(1);
+        VmObject file = scene.supplied(1);
         put(file, 0, 5);
         VmObject clone = scene.clone(file, VmoChildOption.SNAPSHOT_AT_LEAST_ON_WRITE, 0, 1);
         assertEquals(1, committedPages(file));
@@ -519,7 +504,7 @@ class VmarPagerWritebackTest {
     @Tag("pager-writeback.cc:UntrackedAbsorbsPages")
     @Tag("pager-writeback.cc:UntrackedBeyondStreamSize")
     void aStreamThatShrinksTakesPagesAndZerosWithIt() {
-        VmObject file = supplied(2, VmoOption.RESIZABLE);
+        VmObject file = scene.supplied(2, VmoOption.RESIZABLE);
         file.setSize(6 * PAGE);
         put(file, 4, 9);
         assertEquals("2z+2 4+1 5z+1", scene.dirty(file));

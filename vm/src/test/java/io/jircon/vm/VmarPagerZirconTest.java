@@ -1,7 +1,6 @@
 package io.jircon.vm;
 
 import static io.jircon.vm.PagerScene.committedPages;
-import static io.jircon.vm.PagerScene.put;
 import static io.jircon.vm.PagerScene.read;
 import static io.jircon.vm.PagerScene.run;
 import static io.jircon.vm.PagerScene.start;
@@ -9,6 +8,7 @@ import static io.jircon.vm.PagerScene.text;
 import static io.jircon.vm.VmarFixture.PAGE;
 import static io.jircon.vm.VmarFixture.RW;
 import static io.jircon.vm.VmarFixture.refuses;
+import static io.jircon.vm.VmoFixture.put;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -36,10 +36,6 @@ class VmarPagerZirconTest {
     @AfterEach
     void tearDown() {
         scene.close();
-    }
-
-    private long map(VmObject vmo, long pages) {
-        return vm.root.map(RW, 0, vmo, 0, pages * PAGE);
     }
 
     // ---- supplying
@@ -377,7 +373,7 @@ class VmarPagerZirconTest {
         VmObject clone = scene.clone(file, ALOW, 1, 3);
         scene.supply(file, 2, 3);
         put(clone, 1, 9);
-        long at = map(clone, 3);
+        long at = scene.map(clone, 3);
         var hint = run(() -> vm.root.opRange(VmarOp.ALWAYS_NEED, at, 3 * PAGE));
         assertEquals("READ 1+1", scene.request());
         scene.supply(file, 1, 2);
@@ -402,7 +398,7 @@ class VmarPagerZirconTest {
         scene.supply(file, 0, 1, 2);
         Set<VmoChildOption> both = EnumSet.of(ALOW, VmoChildOption.RESIZABLE);
         VmObject clone = vm.closing(file.createChild(both, 0, 2 * PAGE));
-        long at = map(clone, 2);
+        long at = scene.map(clone, 2);
         assertEquals(2, vm.peek(at + PAGE));
         clone.setSize(PAGE);
         assertEquals(ZxStatus.OUT_OF_RANGE, vm.read(at + PAGE));
