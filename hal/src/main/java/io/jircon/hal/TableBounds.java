@@ -73,6 +73,16 @@ public record TableBounds(long first, long last) {
         checkRange(vaddr, sizeBytes);
     }
 
+    /// Checks the length of a range whose pages are told by the bits of a [java.util.BitSet].
+    ///
+    /// @param sizeBytes length
+    /// @throws PagingException OUT_OF_RANGE when there are more pages than an int counts
+    public static void checkCountable(long sizeBytes) {
+        if (sizeBytes >>> PageSize.BASE_SHIFT > Integer.MAX_VALUE) {
+            throw PagingException.outOfRange("sizeBytes", sizeBytes, "is not below 2^43");
+        }
+    }
+
     /// Checks a run of frames to be entered in a row.
     ///
     /// @param vaddr first byte

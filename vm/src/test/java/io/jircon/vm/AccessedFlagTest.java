@@ -6,10 +6,12 @@ import io.jircon.hal.HalConfig;
 import io.jircon.hal.Hals;
 import io.jircon.hal.PageTableTrait;
 import io.jircon.hal.UnusedTables;
+import io.jircon.kobject.ZxStatus;
 import java.util.BitSet;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Machines whose processor marks in an entry that its page was used. The others have the mark set
 /// from the start, so that there is no fault for it anywhere.
@@ -42,6 +44,27 @@ class AccessedFlagTest {
             assertEquals(faults, memory.faultsResolved());
             assertEquals("1111", vm.entries(at, 4));
             assertEquals(7, vmo.read(3 * PAGE, 1)[0]);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"x86_64", "aarch64", "riscv64"})
+    @Tag("V-289")
+    void whereAccessesAreNotNotedAskingForThemIsRefusedAfterTheArguments(String hal) {
+        try (var vm = new VmarFixture(Hals.create(hal, HalConfig.DEFAULT))) {
+            long at = vm.root.baseAddress();
+            AccessedPages nobody =
+                    (vaddr, vmo, offset, count) -> {
+                        throw new AssertionError("nothing was to be told");
+                    };
+            VmarFixture.refuses(
+                    ZxStatus.INVALID_ARGS,
+                    "V-289",
+                    () -> vm.root.harvestAccessed(UnusedTables.FREE, at, 0, nobody));
+            VmarFixture.refuses(
+                    ZxStatus.NOT_SUPPORTED,
+                    "V-289",
+                    () -> vm.root.harvestAccessed(UnusedTables.FREE, at, PAGE, nobody));
         }
     }
 

@@ -2,7 +2,6 @@ package io.jircon.vm;
 
 import static io.jircon.kobject.ZxStatus.BAD_STATE;
 import static io.jircon.kobject.ZxStatus.INVALID_ARGS;
-import static io.jircon.kobject.ZxStatus.NOT_SUPPORTED;
 import static io.jircon.kobject.ZxStatus.NO_MEMORY;
 import static io.jircon.kobject.ZxStatus.OK;
 import static io.jircon.kobject.ZxStatus.OUT_OF_RANGE;
@@ -27,8 +26,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// Which pages were accessed, asked through regions. Each test runs on a machine whose processor
-/// notes that; where there is none of the kind, asking is refused.
+/// Which pages were accessed, asked through regions of machines whose processors note that.
 @Tag("V-289")
 @Timeout(120)
 class VmarAccessedTest {
@@ -46,18 +44,6 @@ class VmarAccessedTest {
     void tearDown() {
         memory.close();
         vm.close();
-    }
-
-    /// False, after a look at the refusal, where the machine does not note accesses.
-    private boolean isReady() {
-        if (vm.root.pageTable().tracksAccessed()) {
-            return true;
-        }
-        refuses(
-                NOT_SUPPORTED,
-                "V-289",
-                () -> vm.root.harvestAccessed(FREE, vm.root.baseAddress(), PAGE, this::nothing));
-        return false;
     }
 
     private void nothing(long vaddr, VmObject vmo, long vmoOffset, long pageCount) {
@@ -108,9 +94,6 @@ class VmarAccessedTest {
     @Test
     @Tag("aspace_unittest.cc:vmaspace_accessed_test_untagged")
     void accessedPagesAreToldOnceByObjectAndOffset() {
-        if (!isReady()) {
-            return;
-        }
         VmAddressRegion region = vm.region(32);
         mapAt(region, 2, RW, named("low", 16), 3, 6);
         mapAt(child(region, 10, 8), 2, R, named("high", 16), 0, 4);
@@ -127,9 +110,6 @@ class VmarAccessedTest {
 
     @Test
     void neighboursAreToldApart() {
-        if (!isReady()) {
-            return;
-        }
         VmAddressRegion region = vm.region(8);
         mapAt(region, 0, RW, named("low", 4), 0, 4);
         mapAt(region, 4, RW, named("high", 4), 0, 4);
@@ -143,9 +123,6 @@ class VmarAccessedTest {
     @Test
     @Tag("V-190")
     void enteringPagesIsNoAccess() {
-        if (!isReady()) {
-            return;
-        }
         VmAddressRegion region = vm.region(8);
         VmObject vmo = named("vmo", 8);
         long at = mapAt(region, 0, RW, vmo, 0, 8);
@@ -163,9 +140,6 @@ class VmarAccessedTest {
 
     @Test
     void aRefusedHarvestForgetsNothing() {
-        if (!isReady()) {
-            return;
-        }
         VmAddressRegion region = vm.region(8);
         mapAt(region, 0, RW, named("vmo", 8), 0, 8);
         long at = region.baseAddress();
@@ -188,9 +162,6 @@ class VmarAccessedTest {
 
     @Test
     void aDeadRegionIsBadState() {
-        if (!isReady()) {
-            return;
-        }
         VmAddressRegion region = vm.region(8);
         long at = region.baseAddress();
         region.destroy();
@@ -207,9 +178,6 @@ class VmarAccessedTest {
 
     @Test
     void aLengthIsRoundedUpToPages() {
-        if (!isReady()) {
-            return;
-        }
         VmAddressRegion region = vm.region(4);
         mapAt(region, 0, RW, vm.vmo(4), 0, 4);
         touch(region, 0, 1, 2);
@@ -222,9 +190,6 @@ class VmarAccessedTest {
     /// More than one part, with the receiver called between them and nothing held.
     @Test
     void whoeverIsToldMayChangeTheAddressSpace() {
-        if (!isReady()) {
-            return;
-        }
         VmAddressRegion region = tables(100);
         mapAt(region, 0, RW, named("low", TABLE), 0, TABLE);
         mapAt(region, 90 * TABLE, RW, named("high", TABLE), 0, TABLE);
@@ -250,9 +215,6 @@ class VmarAccessedTest {
     /// A mapping that begins and ends inside of page tables, in a range longer than one part.
     @Test
     void aLongMappingIsHarvestedWhole() {
-        if (!isReady()) {
-            return;
-        }
         VmAddressRegion region = tables(100);
         VmObject vmo = named("vmo", 100 * TABLE);
         mapAt(region, 7, RW, vmo, 0, 99 * TABLE);
@@ -273,9 +235,6 @@ class VmarAccessedTest {
     @Test
     @Tag("aspace_unittest.cc:vmaspace_free_unaccessed_page_tables_test")
     void unusedPageTablesAreFreedByTheSecondHarvestThatFrees() {
-        if (!isReady()) {
-            return;
-        }
         VmAddressRegion region = tables(3);
         VmObject vmo = named("vmo", 3 * TABLE);
         long at = mapAt(region, 0, RW, vmo, 0, 3 * TABLE) + (TABLE + TABLE / 2) * PAGE;
@@ -305,9 +264,6 @@ class VmarAccessedTest {
 
     @Test
     void pagesStayWhereTheirTableIsFreed() {
-        if (!isReady()) {
-            return;
-        }
         VmAddressRegion region = tables(1);
         VmObject vmo = named("vmo", 4);
         long at = mapAt(region, 0, RW, vmo, 0, 4);
@@ -339,9 +295,6 @@ class VmarAccessedTest {
     @Test
     @Tag("V-274")
     void whatIsWantedDearlyKeepsItsTables() {
-        if (!isReady()) {
-            return;
-        }
         VmAddressRegion region = tables(1);
         long at = mapAt(region, 0, RW, named("vmo", 4), 0, 4);
         touch(region, 1);
@@ -359,9 +312,6 @@ class VmarAccessedTest {
 
     @Test
     void aHarvestNeedsNoFramesAndWhatItFreedFaultsBackInWhenThereAreSome() {
-        if (!isReady()) {
-            return;
-        }
         VmAddressRegion region = tables(2);
         long at = mapAt(region, 0, RW, named("vmo", 2 * TABLE), 0, 2 * TABLE);
         memory.writeByte(at + PAGE, (byte) 7);
@@ -389,9 +339,6 @@ class VmarAccessedTest {
     @Test
     @Tag("V-278")
     void accessesGoOnBesideHarvestsThatFree() throws Exception {
-        if (!isReady()) {
-            return;
-        }
         VmAddressRegion region = tables(2);
         long base = mapAt(region, 0, RW, named("vmo", 2 * TABLE), 0, 2 * TABLE);
         var stop = new AtomicBoolean();

@@ -85,7 +85,7 @@ final class VmarFixture implements AutoCloseable {
         }
     }
 
-    /// A machine of the kind to test whose processor notes accesses, where there is such a kind.
+    /// A machine of the kind to test whose processor notes accesses: by an option or always.
     static VmarFixture tracking(UnaryOperator<FrameAllocator> wrapper) {
         HalConfig config =
                 HalConfig.DEFAULT.withMemoryBytes(MEMORY_BYTES).withFrameWrapper(wrapper);

@@ -41,14 +41,9 @@ class VmarPagerCloneTreeTest {
         scene.close();
     }
 
-    /// A file whose pages hold 1, 2, 3 and so on.
+    /// The file, whose pages hold 1, 2, 3 and so on.
     private VmObject supplied(int pages, VmoOption... options) {
-        file = scene.file(pages, options);
-        int[] bytes = new int[pages];
-        for (int i = 0; i < pages; i++) {
-            bytes[i] = i + 1;
-        }
-        scene.supply(file, 0, bytes);
+        file = scene.supplied(pages, options);
         return file;
     }
 
@@ -297,15 +292,7 @@ class VmarPagerCloneTreeTest {
     void zerosOfTheRootThatASnapshotShowsGoWhenTheRootIsWritten() {
         supplied(1, VmoOption.RESIZABLE);
         file.setSize(3 * PAGE);
-        long at = vm.root.map(RW, 0, clone(file, ALOW, 0, 3), 0, 3 * PAGE);
-        assertEquals(0, vm.peek(at + PAGE));
-        assertEquals(0, vm.peek(at + 2 * PAGE));
-        put(file, 1, 12);
-        file.commit(2 * PAGE, PAGE);
-        put(file, 2, 13);
-        vm.root.checkInvariants();
-        assertEquals(12, vm.peek(at + PAGE));
-        assertEquals(13, vm.peek(at + 2 * PAGE));
+        requireZerosToGo(clone(file, ALOW, 0, 3), file);
     }
 
     @Test
@@ -316,13 +303,17 @@ class VmarPagerCloneTreeTest {
         file.setSize(3 * PAGE);
         VmObject top = clone(file, ALOW, 0, 3);
         put(top, 0, 11);
-        VmObject below = clone(top, ALOW, 0, 3);
-        long at = vm.root.map(RW, 0, below, 0, 3 * PAGE);
+        requireZerosToGo(clone(top, ALOW, 0, 3), top);
+    }
+
+    /// Looks at zeros in pages 1 and 2, and again after what they are of was written.
+    private void requireZerosToGo(VmObject shown, VmObject followed) {
+        long at = vm.root.map(RW, 0, shown, 0, 3 * PAGE);
         assertEquals(0, vm.peek(at + PAGE));
         assertEquals(0, vm.peek(at + 2 * PAGE));
-        put(top, 1, 12);
-        top.commit(2 * PAGE, PAGE);
-        put(top, 2, 13);
+        put(followed, 1, 12);
+        followed.commit(2 * PAGE, PAGE);
+        put(followed, 2, 13);
         vm.root.checkInvariants();
         assertEquals(12, vm.peek(at + PAGE));
         assertEquals(13, vm.peek(at + 2 * PAGE));

@@ -244,9 +244,7 @@ final class UnixFilePageTable implements PageTableTrait {
         synchronized (lock) {
             UnixFileTree open = open();
             bounds.checkPageRange(vaddr, sizeBytes);
-            if (sizeBytes >>> PageSize.BASE_SHIFT > Integer.MAX_VALUE) {
-                throw PagingException.outOfRange("sizeBytes", sizeBytes, "is not below 2^43");
-            }
+            TableBounds.checkCountable(sizeBytes);
             if (sizeBytes != 0) {
                 UnixFileHarvester.harvest(open, vaddr, vaddr + sizeBytes - 1, unused, pages);
                 flushes.send(tag, invalidator);

@@ -1,7 +1,6 @@
 package io.jircon.hal.unix;
 
 import io.jircon.hal.PageSize;
-import io.jircon.hal.PagingException;
 import io.jircon.hal.TableBounds;
 import io.jircon.hal.UnusedTables;
 import java.util.BitSet;
@@ -51,9 +50,7 @@ final class UnixMmapHarvester {
     /// @param told receives the bits
     /// @param plan receives what is to be removed
     void harvest(long vaddr, long sizeBytes, UnusedTables unused, BitSet told, EditPlan plan) {
-        if (sizeBytes >>> PageSize.BASE_SHIFT > Integer.MAX_VALUE) {
-            throw PagingException.outOfRange("sizeBytes", sizeBytes, "is not below 2^43");
-        }
+        TableBounds.checkCountable(sizeBytes);
         views.dropEnded();
         long first = bounds.pageOf(vaddr);
         long end = first + (sizeBytes >>> PageSize.BASE_SHIFT);

@@ -4,6 +4,7 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PagingException;
+import io.jircon.hal.TableBounds;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
@@ -47,9 +48,7 @@ public final class DirtyLog implements AutoCloseable {
         this.vaddr = vaddr;
         this.sizeBytes = sizeBytes;
         this.byHardware = table.format().tracksDirty();
-        if (sizeBytes >>> PageSize.BASE_SHIFT > Integer.MAX_VALUE) {
-            throw PagingException.outOfRange("sizeBytes", sizeBytes, "is not below 2^43");
-        }
+        TableBounds.checkCountable(sizeBytes);
         if (byHardware) {
             table.harvestDirty(vaddr, sizeBytes, new BitSet());
             return;

@@ -7,6 +7,7 @@ import io.jircon.hal.PageMapping;
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
+import io.jircon.hal.TableBounds;
 import io.jircon.hal.UnusedTables;
 import io.jircon.hal.npt.RangeEditor.Edit;
 import io.jircon.hal.npt.StateHarvester.State;
@@ -333,13 +334,10 @@ public final class PageTableCursor implements AutoCloseable {
     }
 
     void harvest(State state, UnusedTables unused, long vaddr, long sizeBytes, BitSet pages) {
-
         Objects.requireNonNull(pages, "pages");
         requireTracked(state);
         requirePageRange(vaddr, sizeBytes);
-        if (sizeBytes >>> PageSize.BASE_SHIFT > Integer.MAX_VALUE) {
-            throw PagingException.outOfRange("sizeBytes", sizeBytes, "is not below 2^43");
-        }
+        TableBounds.checkCountable(sizeBytes);
         store.loans.requireOwn(vaddr, sizeBytes);
         harvester.harvest(state, unused, vaddr, sizeBytes, pages);
     }
