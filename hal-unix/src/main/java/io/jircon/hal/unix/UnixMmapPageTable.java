@@ -42,7 +42,6 @@ public final class UnixMmapPageTable implements PageTableTrait {
     private final UnixMmapHal hal;
     private final HostWindow window;
     private final HostFrames frames;
-    private final MappingBudget budget;
     private final int tag;
     private final TableBounds bounds;
     private final TableShadow shadow;
@@ -53,16 +52,7 @@ public final class UnixMmapPageTable implements PageTableTrait {
     private final @Nullable TableFaults faults;
 
     @GuardedBy("lock")
-    private final EditPlan plan;
-
-    @GuardedBy("lock")
     private final EditPlanner planner;
-
-    @GuardedBy("lock")
-    private final EditPlan.MappingCount mappings = new EditPlan.MappingCount();
-
-    @GuardedBy("lock")
-    private final HostEditor editor;
 
     @GuardedBy("lock")
     private final PinnedViews views;
@@ -70,12 +60,8 @@ public final class UnixMmapPageTable implements PageTableTrait {
     @GuardedBy("lock")
     private final UnixMmapHarvester harvester;
 
-    /// Host mappings of the window, as the budget counts them.
-    @GuardedBy("lock")
-    private long mappingCount = 1;
-
-    /// The host no longer shows what the shadow says: only closing is left.
-    private volatile boolean broken;
+    /// Guarded by the lock, but for the question whether it is broken.
+    private final TableEditor editor;
 
     /// Makes an empty table.
     ///
@@ -87,16 +73,16 @@ public final class UnixMmapPageTable implements PageTableTrait {
         this.hal = hal;
         this.window = window;
         this.frames = hal.hostFrames();
-        this.budget = hal.budget();
         this.tag = tag;
         this.bounds = new TableBounds(first, first + window.sizeBytes() - 1);
         this.shadow = new TableShadow(bounds);
         this.marks = new AccessedMarks(window.sizeBytes() >>> PageSize.BASE_SHIFT);
-        this.plan = new EditPlan(frames);
         this.planner = new EditPlanner(bounds, shadow.runs(), frames, window.address());
-        this.editor = new HostEditor(window);
         this.views = new PinnedViews(bounds, shadow.runs(), frames, window.address(), marks);
         this.harvester = new UnixMmapHarvester(bounds, shadow.runs(), planner, views, marks);
+        this.editor =
+                new TableEditor(
+                        hal, this, window, bounds, shadow.runs(), planner, views, harvester);
         HeldFaults held = hal.heldFaults();
         this.faults =
                 held == null
@@ -158,9 +144,7 @@ public final class UnixMmapPageTable implements PageTableTrait {
                 throw new PagingException(
                         PagingError.NOT_SUPPORTED, "size=" + size + ", leaves here are SIZE_4K");
             }
-            plan.clear();
-            planner.enter(plan, vaddr, 1, ShadowEntry.of(paddr, flags), OnExisting.ERROR);
-            commit(/* shrinking= */ false);
+            editor.enter(vaddr, 1, ShadowEntry.of(paddr, flags), OnExisting.ERROR);
         } finally {
             lock.unlock();
         }
@@ -173,7 +157,7 @@ public final class UnixMmapPageTable implements PageTableTrait {
             checkOpen();
             bounds.checkNewFrame(vaddr, paddr);
             checkFlags(flags);
-            replace(vaddr, ShadowEntry.of(paddr, flags), shadow.entryAt(vaddr));
+            editor.replace(vaddr, shadow.entryAt(vaddr), ShadowEntry.of(paddr, flags));
             return PageSize.SIZE_4K;
         } finally {
             lock.unlock();
@@ -188,7 +172,7 @@ public final class UnixMmapPageTable implements PageTableTrait {
             bounds.checkAddress(vaddr);
             checkFlags(flags);
             long old = shadow.entryAt(vaddr);
-            replace(vaddr, ShadowEntry.withFlagBits(old, flags.bits()), old);
+            editor.replace(vaddr, old, ShadowEntry.withFlagBits(old, flags.bits()));
             return PageSize.SIZE_4K;
         } finally {
             lock.unlock();
@@ -202,18 +186,11 @@ public final class UnixMmapPageTable implements PageTableTrait {
             checkOpen();
             bounds.checkAddress(vaddr);
             long old = shadow.entryAt(vaddr);
-            replace(vaddr, ShadowEntry.NONE, old);
+            editor.replace(vaddr, old, ShadowEntry.NONE);
             return TableShadow.mapping(old, 0);
         } finally {
             lock.unlock();
         }
-    }
-
-    @GuardedBy("lock")
-    private void replace(long vaddr, long wanted, long old) {
-        plan.clear();
-        plan.add(bounds.pageOf(vaddr), 1, old, wanted);
-        commit(/* shrinking= */ wanted == ShadowEntry.NONE);
     }
 
     @Override
@@ -242,10 +219,8 @@ public final class UnixMmapPageTable implements PageTableTrait {
             checkOpen();
             bounds.checkRun(vaddr, paddr, sizeBytes);
             checkFlags(flags);
-            plan.clear();
             long count = sizeBytes >>> PageSize.BASE_SHIFT;
-            planner.enter(plan, vaddr, count, ShadowEntry.of(paddr, flags), existing);
-            commit(/* shrinking= */ false);
+            editor.enter(vaddr, count, ShadowEntry.of(paddr, flags), existing);
         } finally {
             lock.unlock();
         }
@@ -260,9 +235,7 @@ public final class UnixMmapPageTable implements PageTableTrait {
             checkOpen();
             bounds.checkPages(vaddr, paddrs, from, count);
             checkFlags(flags);
-            plan.clear();
-            planner.enter(plan, vaddr, paddrs, from, count, flags, existing);
-            commit(/* shrinking= */ false);
+            editor.enter(vaddr, paddrs, from, count, flags, existing);
         } finally {
             lock.unlock();
         }
@@ -274,9 +247,7 @@ public final class UnixMmapPageTable implements PageTableTrait {
         try {
             checkOpen();
             bounds.checkPageRange(vaddr, sizeBytes);
-            plan.clear();
-            planner.remove(plan, vaddr, sizeBytes);
-            commit(/* shrinking= */ true);
+            editor.remove(vaddr, sizeBytes);
         } finally {
             lock.unlock();
         }
@@ -289,9 +260,7 @@ public final class UnixMmapPageTable implements PageTableTrait {
             checkOpen();
             bounds.checkPageRange(vaddr, sizeBytes);
             checkFlags(flags);
-            plan.clear();
-            planner.reflag(plan, vaddr, sizeBytes, /* keep= */ 0, flags.bits());
-            commit(/* shrinking= */ false);
+            editor.protect(vaddr, sizeBytes, flags);
         } finally {
             lock.unlock();
         }
@@ -303,43 +272,10 @@ public final class UnixMmapPageTable implements PageTableTrait {
         try {
             checkOpen();
             bounds.checkPageRange(vaddr, sizeBytes);
-            plan.clear();
-            planner.reflag(plan, vaddr, sizeBytes, /* keep= */ ~MmuFlags.WRITE_BIT, /* add= */ 0);
-            commit(/* shrinking= */ true);
+            editor.writeProtect(vaddr, sizeBytes);
         } finally {
             lock.unlock();
         }
-    }
-
-    /// Makes what is planned happen, all or nothing.
-    @GuardedBy("lock")
-    private void commit(boolean shrinking) {
-        if (plan.size() == 0) {
-            return;
-        }
-        plan.countMappings(shadow.runs(), window.sizeBytes() >>> PageSize.BASE_SHIFT, mappings);
-        if (plan.weakens()) {
-            views.end(plan);
-        }
-        budget.take(mappings.peak, mappings.change, shrinking);
-        harvester.forgetAbsent(plan);
-        try {
-            editor.carryOut(plan);
-        } catch (PagingException refused) {
-            budget.giveBack(mappings.change);
-            broken = editor.isBroken();
-            throw refused;
-        }
-        mappingCount += mappings.change;
-        for (int edit = 0; edit < plan.size(); edit++) {
-            if (plan.before(edit) != plan.after(edit)) {
-                shadow.runs().set(plan.page(edit), plan.count(edit), plan.after(edit));
-            }
-        }
-        if (plan.weakens()) {
-            hal.awaitAccesses(this);
-        }
-        harvester.changed(plan);
     }
 
     /// Always true: software notes it, whatever the host can do.
@@ -358,23 +294,9 @@ public final class UnixMmapPageTable implements PageTableTrait {
         try {
             checkOpen();
             bounds.checkPageRange(vaddr, sizeBytes);
-            plan.clear();
-            harvester.harvest(vaddr, sizeBytes, unused, pages, plan);
-            removeUnused();
+            editor.harvest(vaddr, sizeBytes, unused, pages);
         } finally {
             lock.unlock();
-        }
-    }
-
-    /// What was told is forgotten by now: a refusal must not hide it from the caller.
-    @GuardedBy("lock")
-    private void removeUnused() {
-        try {
-            commit(/* shrinking= */ true);
-        } catch (PagingException refused) {
-            if (broken) {
-                throw refused;
-            } // else nothing changed, and the next harvest that frees tries again
         }
     }
 
@@ -493,7 +415,7 @@ public final class UnixMmapPageTable implements PageTableTrait {
     public long hostMappings() {
         lock.lock();
         try {
-            return mappingCount;
+            return editor.mappingCount();
         } finally {
             lock.unlock();
         }
@@ -510,13 +432,12 @@ public final class UnixMmapPageTable implements PageTableTrait {
             views.endAll();
             shadow.close();
             if (faults != null) {
-                faults.close(broken);
+                faults.close(editor.isBroken());
             }
             hal.awaitAccesses(this);
             hal.forget(this);
-            budget.giveBack(mappingCount);
-            mappingCount = 0;
-            if (!broken) {
+            editor.close();
+            if (!editor.isBroken()) {
                 window.release();
             } // else something else may be mapped in a hole of it: the addresses are left alone
         } finally {
@@ -538,7 +459,7 @@ public final class UnixMmapPageTable implements PageTableTrait {
         lock.lock();
         try {
             TableFaults armed = armedFaults();
-            if (armed == null || (!broken && armed.allows(vaddr, kind))) {
+            if (armed == null || (!editor.isBroken() && armed.allows(vaddr, kind))) {
                 access.run();
             }
         } finally {
@@ -573,7 +494,7 @@ public final class UnixMmapPageTable implements PageTableTrait {
         if (shadow.isClosed()) {
             throw new PagingException(PagingError.BAD_STATE, "the page table is closed");
         }
-        if (broken) {
+        if (editor.isBroken()) {
             throw new PagingException(
                     PagingError.BAD_STATE,
                     "the host refused a system call and refused to take back those before it;"
