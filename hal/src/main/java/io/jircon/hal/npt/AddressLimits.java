@@ -1,5 +1,8 @@
 package io.jircon.hal.npt;
 
+import io.jircon.hal.PageSize;
+import io.jircon.hal.PagingException;
+
 /// The addresses that a table takes: one run, or the two halves of a sign-extended format with a
 /// hole between them.
 ///
@@ -34,6 +37,24 @@ record AddressLimits(long first, long last, long start, long span) {
     boolean contains(long vaddr, long sizeBytes) {
         return contains(vaddr)
                 && Long.compareUnsigned(sizeBytes - 1, lastBeside(vaddr) - vaddr) <= 0;
+    }
+
+    /// @param sizeBytes 0 fits anywhere
+    /// @throws PagingException OUT_OF_RANGE when a part of the range is not taken
+    void requireRange(long vaddr, long sizeBytes) {
+        if (sizeBytes != 0 && !contains(vaddr, sizeBytes)) {
+            throw PagingException.outOfRange(
+                    "vaddr",
+                    vaddr,
+                    "with size=0x" + Long.toHexString(sizeBytes) + " leaves " + this);
+        }
+    }
+
+    /// @throws PagingException NOT_ALIGNED unless these are whole pages; as [#requireRange]
+    void requirePageRange(long vaddr, long sizeBytes) {
+        PageTableCursor.requireAligned("vaddr", vaddr, PageSize.SIZE_4K);
+        PageTableCursor.requireAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
+        requireRange(vaddr, sizeBytes);
     }
 
     /// The last address before the next one that is not taken, or before 2^64.

@@ -40,8 +40,7 @@ final class LeafList {
     }
 
     private void collectBelow(long table, int height, long vaddr, long size) {
-        NestedPageTable lender =
-                height == format.rootHeight - 1 ? store.loans.lenderOf(vaddr) : null;
+        TableReader lender = height == format.rootHeight - 1 ? store.loans.lenderOf(vaddr) : null;
         if (lender == null) {
             collect(table, height, vaddr, size);
             return;

@@ -6,7 +6,6 @@ import io.jircon.hal.FrameAllocator;
 import io.jircon.hal.HugePages;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.OnExisting;
-import io.jircon.hal.PageFault;
 import io.jircon.hal.PageMapping;
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PageTableTrait;
@@ -19,7 +18,6 @@ import io.jircon.hal.UnusedTables;
 import io.jircon.hal.WalkResult;
 import io.jircon.hal.npt.RangeEditor.Edit;
 import io.jircon.hal.npt.StateHarvester.State;
-import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Objects;
@@ -32,10 +30,9 @@ import org.jspecify.annotations.Nullable;
 /// conflicts and counts the tables that are missing, then their frames are taken all at once, and
 /// the second pass writes and cannot fail. So a call that fails has changed nothing.
 ///
-/// Locking: one [StampedLock], held for writing by changes. [#query(long)] and [#translate(long)]
-/// read without it and look afterwards whether a change came between. The machine's walker
-/// ([#hardwareWalk]) takes no lock at all; what it may still be reading is freed only after the
-/// flush that waits for it.
+/// Locking: one [StampedLock], held for writing by changes, all of which go through the cursor, and
+/// for reading by [TableReader], or not at all. The machine's walker ([#hardwareWalk]) takes no
+/// lock; what it may still be reading is freed only after the flush that waits for it.
 public final class NestedPageTable implements PageTableTrait {
     private final PagingFormat format;
     private final AddressLimits limits;
@@ -43,9 +40,8 @@ public final class NestedPageTable implements PageTableTrait {
     private final TableStore store;
     private final PageTableCursor cursor;
     private final HardwareWalker walker;
+    private final TableReader reader;
     private final StampedLock lock = new StampedLock();
-
-    private volatile boolean closed;
 
     /// Makes an empty table over the format's whole range of addresses. What lies between the two
     /// halves of a sign-extended format is OUT_OF_RANGE, as what lies outside of another's range.
@@ -87,8 +83,9 @@ public final class NestedPageTable implements PageTableTrait {
         this.limits = limits;
         this.tag = tag;
         store = new TableStore(format, memory, frames, new FlushList(invalidator, tag));
-        cursor = new PageTableCursor(store, limits, refused);
         walker = new HardwareWalker(format, memory, store.root);
+        reader = new TableReader(store, limits, lock, walker);
+        cursor = new PageTableCursor(store, reader, limits, refused);
     }
 
     /// The format of the table.
@@ -145,13 +142,13 @@ public final class NestedPageTable implements PageTableTrait {
         while (!done) {
             long stamp = lockForChange();
             try {
-                cursor.requirePageRange(vaddr, sizeBytes);
+                limits.requirePageRange(vaddr, sizeBytes);
                 requireLender(lender);
                 // Never waits with its own lock held: the other may be about to borrow from us.
                 long lenderStamp = lender.lock.tryWriteLock();
                 if (lenderStamp != 0) {
                     try {
-                        lender.requireOpen();
+                        lender.store.requireOpen();
                         if (sizeBytes != 0) {
                             cursor.borrow(lender, lender.store.loans, vaddr, sizeBytes, tag);
                         }
@@ -270,97 +267,12 @@ public final class NestedPageTable implements PageTableTrait {
 
     @Override
     public PageMapping query(long vaddr) {
-        long stamp = lock.readLock();
-        try {
-            requireOpen();
-            return cursor.query(vaddr);
-        } finally {
-            lock.unlockRead(stamp);
-        }
+        return reader.query(vaddr);
     }
 
     @Override
     public long translate(long vaddr) {
-        long stamp = lock.tryOptimisticRead();
-        if (stamp != 0) {
-            try {
-                long paddr = lookUp(vaddr);
-                if (lock.validate(stamp)) {
-                    return paddr;
-                }
-            } catch (IndexOutOfBoundsException torn) {
-                // A table was freed under the walk and its frame used for something else.
-            }
-        }
-        stamp = lock.readLock();
-        try {
-            return lookUp(vaddr);
-        } finally {
-            lock.unlockRead(stamp);
-        }
-    }
-
-    /// Finds what an address translates to. Without the lock the tables may change under it: then
-    /// the answer means nothing.
-    private long lookUp(long vaddr) {
-        requireOpen();
-        if (!limits.contains(vaddr)) {
-            return NO_TRANSLATION;
-        }
-        NestedPageTable lender = store.loans.lenderOf(vaddr);
-        return lender == null ? walkDown(vaddr) : lender.translateLent(vaddr);
-    }
-
-    private long translateLent(long vaddr) {
-        long stamp = lockLent();
-        try {
-            return walkDown(vaddr);
-        } finally {
-            unlockLent(stamp);
-        }
-    }
-
-    PageMapping queryLent(long vaddr) {
-        long stamp = lockLent();
-        try {
-            return cursor.query(vaddr);
-        } finally {
-            unlockLent(stamp);
-        }
-    }
-
-    /// Lets a borrower read what it borrowed, also after this table was closed. Never two lenders
-    /// at once.
-    long lockLent() {
-        return lock.readLock();
-    }
-
-    /// Ends what [#lockLent()] began.
-    void unlockLent(long stamp) {
-        lock.unlockRead(stamp);
-    }
-
-    private long walkDown(long vaddr) {
-        PagingFormat shape = format;
-        long present = shape.presentMask;
-        int height = shape.rootHeight;
-        int shift = shape.shifts[height];
-        int index = (int) (vaddr >>> shift) & shape.indexMasks[height];
-        long table = store.root;
-        while (true) {
-            long raw = store.peek(table + (long) index * Long.BYTES);
-            if ((raw & present) == 0 || !shape.isPresent(height, raw)) {
-                return NO_TRANSLATION;
-            }
-            if (shape.isLeaf(height, raw)) {
-                long inside = (1L << shift) - 1;
-                return (shape.address(raw) & ~inside) | (vaddr & inside);
-            }
-            table = shape.address(raw);
-            height--;
-            shift -= TableStore.INDEX_BITS;
-            index = (int) (vaddr >>> shift) & (TableStore.TABLE_ENTRIES - 1);
-        }
+        return reader.translate(vaddr);
     }
 
     @Override
@@ -417,24 +329,7 @@ public final class NestedPageTable implements PageTableTrait {
     @Override
     public void forEachLeaf(long vaddr, long sizeBytes, LeafVisitor visitor) {
         Objects.requireNonNull(visitor, "visitor");
-        var leaves = new LeafList(store);
-        long stamp = lock.readLock();
-        try {
-            requireOpen();
-            cursor.requirePageRange(vaddr, sizeBytes);
-            leaves.collect(vaddr, sizeBytes);
-        } finally {
-            lock.unlockRead(stamp);
-        }
-        for (int i = 0; i < leaves.count(); i++) {
-            int height = leaves.height(i);
-            long raw = leaves.raw(i);
-            visitor.leaf(
-                    leaves.vaddr(i),
-                    format.leafAddress(height, raw),
-                    format.pageSize(height),
-                    MmuFlags.of(format.flagBits(height, raw)));
-        }
+        reader.forEachLeaf(vaddr, sizeBytes, visitor);
     }
 
     @Override
@@ -481,7 +376,7 @@ public final class NestedPageTable implements PageTableTrait {
 
     @Override
     public boolean hardwareWalk(long vaddr, AccessKind access, WalkResult result) {
-        if (closed) {
+        if (store.isClosed()) {
             // The processor hears of the close only later, and may be behind the bytes it moved.
             result.entriesRead = 0;
             result.depth = 0;
@@ -493,53 +388,21 @@ public final class NestedPageTable implements PageTableTrait {
 
     @Override
     public PageWalk explain(long vaddr, AccessKind access) {
-        var steps = new ArrayList<PageWalk.Step>();
-        var result = new WalkResult();
-        boolean found;
-        long stamp = lock.readLock();
-        try {
-            requireOpen();
-            NestedPageTable lender = store.loans.lenderOf(vaddr);
-            long lenderStamp = lender == null ? 0 : lender.lockLent();
-            try {
-                found = walker.walk(vaddr, access, Privilege.SUPERVISOR, result, steps);
-            } finally {
-                if (lender != null) {
-                    lender.unlockLent(lenderStamp);
-                }
-            }
-        } finally {
-            lock.unlockRead(stamp);
-        }
-        return found
-                ? new PageWalk(vaddr, access, steps, mapping(result), null)
-                : new PageWalk(
-                        vaddr, access, steps, null, new PageFault(vaddr, access, result.cause));
-    }
-
-    private static PageMapping mapping(WalkResult result) {
-        PageSize size = PageSize.SIZE_4K;
-        for (PageSize candidate : PageSize.values()) {
-            if (candidate.shift() <= result.leafShift) {
-                size = candidate;
-            }
-        }
-        return new PageMapping(result.paddr, MmuFlags.of(result.flagBits), size);
+        return reader.explain(vaddr, access);
     }
 
     @Override
     public long tableFrames() {
-        return closed ? 0 : store.tableFrames();
+        return store.tableFrames();
     }
 
     @Override
     public void close() {
         long stamp = lock.writeLock();
         try {
-            if (closed) {
+            if (store.isClosed()) {
                 return;
             }
-            closed = true;
             store.close();
             for (NestedPageTable lender : store.loans.lenders()) {
                 lender.endLoans(this);
@@ -554,7 +417,7 @@ public final class NestedPageTable implements PageTableTrait {
         long stamp = lock.writeLock();
         try {
             store.loans.takeBack(borrower.store.loans, this, borrower.tag);
-            if (closed && !store.loans.isLender()) {
+            if (store.isClosed() && !store.loans.isLender()) {
                 store.closeAfterLoans();
             } else {
                 store.finish();
@@ -562,6 +425,11 @@ public final class NestedPageTable implements PageTableTrait {
         } finally {
             lock.unlockWrite(stamp);
         }
+    }
+
+    /// Who answers questions about what this table lends.
+    TableReader reader() {
+        return reader;
     }
 
     @SuppressWarnings("ReferenceEquality") // tables have no equality but their own
@@ -575,22 +443,16 @@ public final class NestedPageTable implements PageTableTrait {
         return format + " root=0x" + Long.toHexString(store.root) + " tag=" + tag;
     }
 
+    /// Takes the lock for a change.
+    ///
+    /// @return what to unlock with
+    /// @throws PagingException BAD_STATE after close, with the lock given back
     private long lockForChange() {
         long stamp = lock.writeLock();
-        if (closed) {
+        if (store.isClosed()) {
             lock.unlockWrite(stamp);
-            throw closedException();
+            throw TableStore.closedException();
         }
         return stamp;
-    }
-
-    private void requireOpen() {
-        if (closed) {
-            throw closedException();
-        }
-    }
-
-    private static PagingException closedException() {
-        return new PagingException(PagingError.BAD_STATE, "the page table is closed");
     }
 }

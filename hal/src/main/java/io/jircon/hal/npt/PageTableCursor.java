@@ -32,6 +32,7 @@ import org.jspecify.annotations.Nullable;
 public final class PageTableCursor implements AutoCloseable {
     private final PagingFormat format;
     private final TableStore store;
+    private final TableReader reader;
     private final RangeMapper mapper;
     private final RangeEditor editor;
     private final RangeJoiner joiner;
@@ -49,8 +50,9 @@ public final class PageTableCursor implements AutoCloseable {
     private long foundRaw;
     private int foundHeight;
 
-    PageTableCursor(TableStore store, AddressLimits limits, MmuFlags refused) {
+    PageTableCursor(TableStore store, TableReader reader, AddressLimits limits, MmuFlags refused) {
         this.store = store;
+        this.reader = reader;
         this.format = store.format;
         this.limits = limits;
         this.refused = refused;
@@ -64,6 +66,7 @@ public final class PageTableCursor implements AutoCloseable {
     /// A cursor for a user, with the workers of the one inside the table.
     PageTableCursor(PageTableCursor inside, Runnable onClose) {
         store = inside.store;
+        reader = inside.reader;
         format = inside.format;
         limits = inside.limits;
         refused = inside.refused;
@@ -88,7 +91,7 @@ public final class PageTableCursor implements AutoCloseable {
         requireUsable();
         requireAligned("vaddr", vaddr, size);
         requireAligned("paddr", paddr, size);
-        requireRange(vaddr, size.bytes());
+        limits.requireRange(vaddr, size.bytes());
         requirePhysical(paddr, size.bytes());
         requireSupported(flags);
         if (!format.supports(size)) {
@@ -115,7 +118,7 @@ public final class PageTableCursor implements AutoCloseable {
 
         Objects.requireNonNull(flags, "flags");
         requireUsable();
-        requireRange(vaddr, 1);
+        limits.requireRange(vaddr, 1);
         requireSupported(flags);
         store.loans.requireOwn(vaddr, 1);
         find(vaddr);
@@ -145,7 +148,7 @@ public final class PageTableCursor implements AutoCloseable {
 
         Objects.requireNonNull(flags, "flags");
         requireUsable();
-        requireRange(vaddr, 1);
+        limits.requireRange(vaddr, 1);
         requireSupported(flags);
         store.loans.requireOwn(vaddr, 1);
         find(vaddr);
@@ -162,7 +165,7 @@ public final class PageTableCursor implements AutoCloseable {
     public PageMapping unmap(long vaddr) {
 
         requireUsable();
-        requireRange(vaddr, 1);
+        limits.requireRange(vaddr, 1);
         store.loans.requireOwn(vaddr, 1);
         find(vaddr);
         PageSize size = format.pageSize(foundHeight);
@@ -183,28 +186,7 @@ public final class PageTableCursor implements AutoCloseable {
     public PageMapping query(long vaddr) {
 
         requireUsable();
-        if (limits.contains(vaddr)) {
-            NestedPageTable lender = store.loans.lenderOf(vaddr);
-            if (lender != null) {
-                return lender.queryLent(vaddr);
-            }
-            long table = store.root;
-            for (int height = format.rootHeight; ; height--) {
-                long raw = store.read(entry(table, height, vaddr));
-                if (!format.isPresent(height, raw)) {
-                    break;
-                }
-                if (format.isLeaf(height, raw)) {
-                    PageSize size = format.pageSize(height);
-                    return new PageMapping(
-                            format.leafAddress(height, raw) | (vaddr & (size.bytes() - 1)),
-                            MmuFlags.of(format.flagBits(height, raw)),
-                            size);
-                }
-                table = format.address(raw);
-            }
-        }
-        throw PagingException.notMapped(vaddr);
+        return reader.queryLocked(vaddr);
     }
 
     /// As [NestedPageTable#mapRange], without the flush.
@@ -231,7 +213,7 @@ public final class PageTableCursor implements AutoCloseable {
         requireAligned("vaddr", vaddr, PageSize.SIZE_4K);
         requireAligned("paddr", paddr, PageSize.SIZE_4K);
         requireAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
-        requireRange(vaddr, sizeBytes);
+        limits.requireRange(vaddr, sizeBytes);
         requirePhysical(paddr, sizeBytes);
         requireSupported(flags);
         store.loans.requireOwn(vaddr, sizeBytes);
@@ -266,7 +248,7 @@ public final class PageTableCursor implements AutoCloseable {
                 requireAligned("paddrs[" + i + "]", paddrs[i], PageSize.SIZE_4K);
             }
         }
-        requireRange(vaddr, (long) count << PageSize.BASE_SHIFT);
+        limits.requireRange(vaddr, (long) count << PageSize.BASE_SHIFT);
         if (format.isBeyondPhysical(together)) {
             for (int i = from; i < from + count; i++) {
                 requirePhysical(paddrs[i], PageSize.BASE_BYTES);
@@ -315,7 +297,7 @@ public final class PageTableCursor implements AutoCloseable {
     /// @throws PagingException as there
     public int join(long vaddr, long sizeBytes) {
         requireUsable();
-        requirePageRange(vaddr, sizeBytes);
+        limits.requirePageRange(vaddr, sizeBytes);
         store.loans.requireOwn(vaddr, sizeBytes);
         return joiner.run(vaddr, sizeBytes);
     }
@@ -323,7 +305,7 @@ public final class PageTableCursor implements AutoCloseable {
     void edit(Edit what, long vaddr, long sizeBytes, @Nullable MmuFlags flags) {
 
         requireUsable();
-        requirePageRange(vaddr, sizeBytes);
+        limits.requirePageRange(vaddr, sizeBytes);
         if (flags != null) {
             requireSupported(flags);
         }
@@ -336,7 +318,7 @@ public final class PageTableCursor implements AutoCloseable {
     void harvest(State state, UnusedTables unused, long vaddr, long sizeBytes, BitSet pages) {
         Objects.requireNonNull(pages, "pages");
         requireTracked(state);
-        requirePageRange(vaddr, sizeBytes);
+        limits.requirePageRange(vaddr, sizeBytes);
         TableBounds.checkCountable(sizeBytes);
         store.loans.requireOwn(vaddr, sizeBytes);
         harvester.harvest(state, unused, vaddr, sizeBytes, pages);
@@ -345,7 +327,7 @@ public final class PageTableCursor implements AutoCloseable {
     void markAccessed(long vaddr, long sizeBytes) {
 
         requireTracked(State.ACCESSED);
-        requirePageRange(vaddr, sizeBytes);
+        limits.requirePageRange(vaddr, sizeBytes);
         store.loans.requireOwn(vaddr, sizeBytes);
         harvester.markAccessed(vaddr, sizeBytes);
     }
@@ -388,12 +370,6 @@ public final class PageTableCursor implements AutoCloseable {
         }
     }
 
-    void requirePageRange(long vaddr, long sizeBytes) {
-        requireAligned("vaddr", vaddr, PageSize.SIZE_4K);
-        requireAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
-        requireRange(vaddr, sizeBytes);
-    }
-
     private void find(long vaddr) {
         long table = store.root;
         for (int height = format.rootHeight; ; height--) {
@@ -419,15 +395,6 @@ public final class PageTableCursor implements AutoCloseable {
     static void requireAligned(String name, long value, PageSize size) {
         if (!size.isAligned(value)) {
             throw PagingException.notAligned(name, value, size);
-        }
-    }
-
-    void requireRange(long vaddr, long sizeBytes) {
-        if (sizeBytes != 0 && !limits.contains(vaddr, sizeBytes)) {
-            throw PagingException.outOfRange(
-                    "vaddr",
-                    vaddr,
-                    "with size=0x" + Long.toHexString(sizeBytes) + " leaves " + limits);
         }
     }
 

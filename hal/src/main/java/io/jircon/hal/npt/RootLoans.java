@@ -57,10 +57,11 @@ final class RootLoans {
         return lenders != null && lenders[index] != null;
     }
 
-    /// The table whose lock guards what an address translates to; null when it is this one.
-    @Nullable NestedPageTable lenderOf(long vaddr) {
+    /// Reads the table whose lock guards what an address translates to; null when it is this one.
+    @Nullable TableReader lenderOf(long vaddr) {
         @Nullable NestedPageTable[] all = lenders;
-        return all == null ? null : all[format.index(format.rootHeight, vaddr)];
+        NestedPageTable lender = all == null ? null : all[format.index(format.rootHeight, vaddr)];
+        return lender == null ? null : lender.reader();
     }
 
     /// @throws PagingException BAD_STATE when a part of the range is borrowed

@@ -3,6 +3,8 @@ package io.jircon.hal.npt;
 import io.jircon.hal.FrameAllocator;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageSize;
+import io.jircon.hal.PagingError;
+import io.jircon.hal.PagingException;
 import io.jircon.hal.PhysicalMemory;
 import java.lang.invoke.VarHandle;
 import java.util.Arrays;
@@ -38,6 +40,9 @@ final class TableStore {
     private long tableFrames;
     private boolean batching;
 
+    /// Written with the lock held; read without it by the machine's walker.
+    private volatile boolean closed;
+
     /// Takes and zeroes the root.
     TableStore(
             PagingFormat format, PhysicalMemory memory, FrameAllocator frames, FlushList flushes) {
@@ -61,8 +66,24 @@ final class TableStore {
         return memory == other.memory && flushes.hasInvalidator(other.flushes);
     }
 
+    /// How many frames the tables take; none once closed, though what is lent may be kept.
     long tableFrames() {
-        return tableFrames;
+        return closed ? 0 : tableFrames;
+    }
+
+    boolean isClosed() {
+        return closed;
+    }
+
+    /// @throws PagingException BAD_STATE after close
+    void requireOpen() {
+        if (closed) {
+            throw closedException();
+        }
+    }
+
+    static PagingException closedException() {
+        return new PagingException(PagingError.BAD_STATE, "the page table is closed");
     }
 
     long read(long entry) {
@@ -107,7 +128,7 @@ final class TableStore {
 
     /// Takes frames for the next tables, all or none.
     ///
-    /// @throws io.jircon.hal.PagingException NO_MEMORY; nothing changed
+    /// @throws PagingException NO_MEMORY; nothing changed
     void reserve(int count) {
         if (count == 0) {
             return;
@@ -171,8 +192,9 @@ final class TableStore {
     }
 
     /// Frees every table but those that are lent or borrowed. No walker of this table may start any
-    /// more.
+    /// more. The table is closed from here on.
     void close() {
+        closed = true;
         retireBelow(root, format.rootHeight, format.rootEntries());
         flushes.release();
         finish();
