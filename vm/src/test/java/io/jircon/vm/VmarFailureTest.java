@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -41,6 +42,7 @@ class VmarFailureTest {
         return Stream.of(Setting.values())
                 .flatMap(setting ->
                         Stream.of(Operation.values())
+                                .filter(operation -> operation.isFor(setting))
                                 .map(operation -> Arguments.of(setting, operation)));
     }
 
@@ -62,6 +64,8 @@ class VmarFailureTest {
     @Tag("V-154")
     @Tag("V-282")
     @Tag("A-33")
+    @Tag("O-161")
+    @Tag("O-163")
     void withoutAFrameAnOperationWorksOrChangesNothing(Setting setting, Operation operation) {
         ZxStatus expected = statusWithoutFailure(setting, operation);
         boolean failed = true;
@@ -91,6 +95,8 @@ class VmarFailureTest {
     @Tag("V-181")
     @Tag("V-282")
     @Tag("A-33")
+    @Tag("O-161")
+    @Tag("O-163")
     void whenTheTableRefusesAnOperationWorksOrChangesNothing(Setting setting, Operation operation) {
         ZxStatus expected = statusWithoutFailure(setting, operation);
         refuse(setting, operation, expected, PagingError.NO_MEMORY, Lasting.ONE_CALL);
@@ -149,6 +155,36 @@ class VmarFailureTest {
             scene.frames.failAt(1);
             operation.run(scene);
             assertEquals(takesPages || framesForTables() > 0, scene.frames.disarm());
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "PAGER_ROOT, WRITE_FAULT",
+        "PAGER_ROOT, VMO_ZERO",
+        "PAGER_ROOT, SHRINK",
+        "PAGER_ROOT, PAGER_SUPPLY",
+        "PAGER_ROOT, PAGER_WRITEBACK_BEGIN",
+        "PAGER_ROOT, PAGER_WRITEBACK_END",
+        "PAGER_ROOT, PAGER_DETACH",
+        "PAGER_ROOT, PAGER_UNMAP_SNAPSHOT",
+        "PAGER_CLONE, VMO_WRITE",
+        "PAGER_CLONE, COMMIT",
+        "PAGER_CLONE, PIN",
+        "PAGER_CLONE, PAGER_FILE_ZERO",
+        "PAGER_CLONE, PAGER_FILE_WRITE",
+        "PAGER_CLONE, PAGER_FILE_SHRINK",
+        "PAGER_SNAPSHOT, TAKE_MODIFIED",
+        "PAGER_SNAPSHOT, SHRINK",
+        "PAGER_SNAPSHOT, VMO_COMMIT",
+        "PAGER_SNAPSHOT, PAGER_UNMAP_SNAPSHOT"
+    })
+    void theTableIsCalledForSnapshotsBelowAPager(Setting setting, Operation operation) {
+        try (var scene = new FailureScene(setting)) {
+            scene.tables.failAt(1, PagingError.SYSTEM, Lasting.FROM_THEN_ON);
+            ZxStatus status = operation.run(scene);
+            assertTrue(scene.tables.disarm());
+            assertEquals(ZxStatus.IO, status);
         }
     }
 

@@ -54,7 +54,30 @@ final class WholeState {
         if (vmo.lock().isHeldByCurrentThread()) {
             throw new AssertionError("somebody left the lock of " + vmo);
         }
-        return vmo.info() + " stream " + vmo.streamSizeBytes() + " contents " + contents(vmo);
+        return vmo.info()
+                + " stream "
+                + vmo.streamSizeBytes()
+                + " contents "
+                + contents(vmo)
+                + pagerState(vmo);
+    }
+
+    /// What a pager has to write back, and whether it is told of changes.
+    private static String pagerState(VmObject vmo) {
+        if (!(vmo instanceof PagedVmo paged && paged.store instanceof PagerStore store)) {
+            return "";
+        }
+        vmo.lock().lock();
+        try {
+            return " dirty "
+                    + store.dirtyRanges(0, store.pageCount())
+                    + " modified "
+                    + store.isModified()
+                    + " attached "
+                    + store.isAttached();
+        } finally {
+            vmo.lock().unlock();
+        }
     }
 
     /// A checksum of the pages that a memory object has, or why it cannot be read.
