@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import org.jspecify.annotations.Nullable;
 
@@ -102,14 +103,16 @@ class FaultCalls {
         }
     }
 
-    /// Reads into the scratch's struct.
+    /// Reads what there is.
     ///
-    /// @param bytes at most 32
+    /// @param target native memory
     /// @return how many bytes, or the negative error number
-    long read(CallScratch scratch, int descriptor, long bytes) {
+    long read(CallScratch scratch, int descriptor, MemorySegment target) {
         try {
             long got =
-                    (long) Calls.READ.invokeExact(scratch.state, descriptor, scratch.struct, bytes);
+                    (long)
+                            Calls.READ.invokeExact(
+                                    scratch.state, descriptor, target, target.byteSize());
             return got < 0 ? -scratch.errno() : got;
         } catch (Throwable impossible) {
             throw Posix.unexpected(impossible);

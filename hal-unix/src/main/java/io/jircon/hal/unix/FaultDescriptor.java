@@ -3,7 +3,6 @@ package io.jircon.hal.unix;
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
-import java.lang.foreign.ValueLayout;
 
 /// A descriptor of `userfaultfd(2)`: the host holds accesses to the ranges registered with it and
 /// says so in messages.
@@ -29,13 +28,6 @@ final class FaultDescriptor {
     /// The host marks each page that it write-protects, in tables that take two thousandths of what
     /// they cover: runs above this are left to EFAULT.
     private static final long MAX_WP_BYTES = PageSize.SIZE_1G.bytes();
-
-    private static final long EVENT_PAGEFAULT = 0x12;
-    private static final long FLAG_WP = 2;
-    private static final long MESSAGE_BYTES = 32;
-    private static final long FLAGS_OFFSET = 8;
-    private static final long ADDRESS_OFFSET = 16;
-    private static final long THREAD_OFFSET = 24;
 
     private final Posix posix;
     private final FaultCalls calls;
@@ -174,31 +166,6 @@ final class FaultDescriptor {
         if (result < 0) {
             throw Posix.failure("ioctl(userfaultfd, UFFDIO_WAKE)", result);
         }
-    }
-
-    /// Reads the next message into a scratch, for the questions below.
-    ///
-    /// @return false when there is none
-    boolean nextMessage(CallScratch scratch) {
-        long got = calls.read(scratch, descriptor, MESSAGE_BYTES);
-        return got == MESSAGE_BYTES
-                && (scratch.struct.get(ValueLayout.JAVA_BYTE, 0) & 0xFF) == EVENT_PAGEFAULT;
-    }
-
-    /// Host address of the page that the access is held at.
-    static long messageAddress(CallScratch scratch) {
-        long address = scratch.struct.get(ValueLayout.JAVA_LONG, ADDRESS_OFFSET);
-        return PageSize.SIZE_4K.alignDown(address);
-    }
-
-    /// Whether a write was held at a page that is there.
-    static boolean isWriteProtect(CallScratch scratch) {
-        return (scratch.struct.get(ValueLayout.JAVA_LONG, FLAGS_OFFSET) & FLAG_WP) != 0;
-    }
-
-    /// The number of the thread that is held.
-    static int messageThread(CallScratch scratch) {
-        return scratch.struct.get(ValueLayout.JAVA_INT, THREAD_OFFSET);
     }
 
     /// Gives the descriptor back; nothing may be registered with it any more.

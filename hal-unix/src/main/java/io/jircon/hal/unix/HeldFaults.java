@@ -1,7 +1,6 @@
 package io.jircon.hal.unix;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-import io.jircon.hal.AccessKind;
 import io.jircon.hal.PagingException;
 import java.util.ArrayList;
 import java.util.List;
@@ -9,42 +8,19 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedTransferQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.LongSupplier;
 
-/// The accesses of one machine that the host holds until their faults are resolved.
+/// Serves the accesses of one machine that the host holds until their faults are resolved
+/// ([HeldMarks]).
 ///
 /// Some reader threads wait for the host's messages, of which each wakes one of them. It marks the
 /// access as held at its processor and serves it ([TableFaults#serve]), which saves the time that
 /// another thread takes to wake. It does so only while another reader is left to wait: the last one
-/// gives its accesses to threads that a pool has or makes for them, and takes no lock but the
-/// mutex. So there is always a reader, and a serving thread for each held access, however long its
-/// handler takes; and whatever a page table waits for under its lock gets on.
-///
-/// ## The mutex
-///
-/// An access that is held uses no frame, and changes of page tables do not wait for it. So it must
-/// never count as held when it is not: all wakes are made under the mutex, with the mark taken away
-/// first, and a message is read and its access marked in one hold of the mutex. A message that can
-/// be read is of an access that nobody has woken.
+/// gives its accesses to threads that a pool has or makes for them, and waits for nobody. So there
+/// is always a reader, and a serving thread for each held access, however long its handler takes;
+/// and whatever a page table waits for under its lock gets on.
 final class HeldFaults implements AutoCloseable {
-    /// An access that the host holds.
-    ///
-    /// @param mmu whose
-    /// @param activity the processor's count for the access, odd
-    /// @param faults of the table that it goes through
-    /// @param page number in the table's window
-    /// @param address host address of the page
-    /// @param access what the access wants
-    /// @param times how often the access has been held, this time included
-    record Held(
-            UnixMmapMmu mmu,
-            long activity,
-            TableFaults faults,
-            long page,
-            long address,
-            AccessKind access,
-            int times) {}
-
     /// Gives a task to an idle thread or to nobody, so that the pool grows; where no thread can be
     /// made, tasks are kept for those that there are.
     private static final class Handover extends LinkedTransferQueue<Runnable> {
@@ -60,38 +36,24 @@ final class HeldFaults implements AutoCloseable {
         }
     }
 
-    /// One for each of as many threads as may well be held at once, and the one that waits.
-    private static final int READERS = 1 + Math.min(4, Runtime.getRuntime().availableProcessors());
+    /// One for each of as many accesses as may well be held at once, one that waits, and one that
+    /// has not got the processor back which it gave to the access that it woke.
+    private static final int READERS = 2 + Math.min(3, Runtime.getRuntime().availableProcessors());
 
     private final FaultCalls calls;
     private final FaultDescriptor descriptor;
-    private final UnixMmapHal hal;
+    private final HeldMarks marks;
     private final FaultEvents events;
     private final List<Thread> readers = new ArrayList<>();
     private final Handover handover = new Handover();
     private final ThreadPoolExecutor servers;
 
-    private final Object mutex = new Object();
-
-    @GuardedBy("mutex")
-    private final List<Held> marked = new ArrayList<>();
-
-    @GuardedBy("mutex")
-    private final CallScratch wakeScratch = new CallScratch();
-
     /// How many readers wait for messages, or are about to.
-    @GuardedBy("mutex")
-    private int waiting;
-
-    @GuardedBy("mutex")
-    private long missingFaults;
-
-    @GuardedBy("mutex")
-    private long writeProtectFaults;
+    private final AtomicInteger waiting = new AtomicInteger();
 
     private volatile boolean stopping;
 
-    @GuardedBy("mutex")
+    @GuardedBy("readers")
     private boolean started;
 
     private HeldFaults(
@@ -99,7 +61,7 @@ final class HeldFaults implements AutoCloseable {
         this.calls = calls;
         this.descriptor = descriptor;
         this.events = events;
-        this.hal = hal;
+        this.marks = new HeldMarks(calls, descriptor, hal);
         servers =
                 new ThreadPoolExecutor(
                         1,
@@ -134,7 +96,7 @@ final class HeldFaults implements AutoCloseable {
     ///
     /// @throws OutOfMemoryError when the host gives no thread: nothing may be armed then
     void start() {
-        synchronized (mutex) {
+        synchronized (readers) {
             if (!started) {
                 servers.prestartCoreThread();
                 startReaders();
@@ -144,14 +106,14 @@ final class HeldFaults implements AutoCloseable {
     }
 
     /// One is enough.
-    @GuardedBy("mutex")
+    @GuardedBy("readers")
     private void startReaders() {
         for (Thread reader : readers) {
             try {
                 reader.start();
-                waiting++;
+                waiting.incrementAndGet();
             } catch (OutOfMemoryError noThread) {
-                if (waiting == 0) {
+                if (waiting.get() == 0) {
                     throw noThread;
                 }
                 return;
@@ -163,18 +125,8 @@ final class HeldFaults implements AutoCloseable {
         return descriptor;
     }
 
-    /// How many accesses were held at pages without memory.
-    long missingFaults() {
-        synchronized (mutex) {
-            return missingFaults;
-        }
-    }
-
-    /// How many writes were held at pages that are there.
-    long writeProtectFaults() {
-        synchronized (mutex) {
-            return writeProtectFaults;
-        }
+    HeldMarks marks() {
+        return marks;
     }
 
     /// The host's number of the calling thread.
@@ -198,43 +150,15 @@ final class HeldFaults implements AutoCloseable {
         return answer.join();
     }
 
-    /// Whether an access is still held. The answer is certain only while nobody can wake it.
-    boolean isHeld(Held held) {
-        synchronized (mutex) {
-            return held.mmu.held() == held;
-        }
-    }
-
-    /// Lets the accesses go on that are held in a range.
-    ///
-    /// @param address host address, page aligned
-    /// @param bytes how much
-    void goOn(long address, long bytes) {
-        synchronized (mutex) {
-            for (int i = marked.size() - 1; i >= 0; i--) {
-                Held held = marked.get(i);
-                if (Long.compareUnsigned(held.address - address, bytes) < 0) {
-                    held.mmu.setHeld(null);
-                    marked.remove(i);
-                }
-            }
-            descriptor.wake(wakeScratch, address, bytes);
-        }
-    }
-
     private void readMessages() {
-        var scratch = new CallScratch();
+        var messages = new FaultMessages();
         List<Runnable> tasks = new ArrayList<>();
         while (!stopping) {
-            events.await(scratch);
-            boolean serves;
-            synchronized (mutex) {
-                while (descriptor.nextMessage(scratch)) {
-                    tasks.add(taskFor(scratch));
-                }
-                serves = !tasks.isEmpty() && waiting > 1;
-                waiting -= serves ? 1 : 0;
-            }
+            events.await(messages.scratch());
+            do {
+                marks.read(messages, tasks);
+            } while (messages.mayHaveLeftSome());
+            boolean serves = !tasks.isEmpty() && anotherWaits();
             for (int others = serves ? 1 : 0; others < tasks.size(); others++) {
                 execute(tasks.get(others));
             }
@@ -245,6 +169,11 @@ final class HeldFaults implements AutoCloseable {
         }
     }
 
+    /// Whether a reader may leave its place since another one waits; it has left then.
+    private boolean anotherWaits() {
+        return waiting.getAndUpdate(readers -> Math.max(1, readers - 1)) > 1;
+    }
+
     /// Serves in a reader, which goes on reading whatever happens.
     private void serve(Runnable task) {
         try {
@@ -253,26 +182,7 @@ final class HeldFaults implements AutoCloseable {
             Thread own = Thread.currentThread();
             own.getUncaughtExceptionHandler().uncaughtException(own, failed);
         }
-        synchronized (mutex) {
-            waiting++;
-        }
-    }
-
-    @GuardedBy("mutex")
-    private Runnable taskFor(CallScratch message) {
-        long address = FaultDescriptor.messageAddress(message);
-        if (FaultDescriptor.isWriteProtect(message)) {
-            writeProtectFaults++;
-        } else {
-            missingFaults++;
-        }
-        Held held = hal.accessOf(FaultDescriptor.messageThread(message), address);
-        if (held == null) {
-            return () -> hal.endForeignAccess(address);
-        }
-        held.mmu.setHeld(held);
-        marked.add(held);
-        return () -> held.faults.serve(held);
+        waiting.incrementAndGet();
     }
 
     private void execute(Runnable task) {

@@ -116,7 +116,7 @@ final class TableFaults {
     }
 
     /// Resolves the fault of an access that is held, and lets it go on or end.
-    void serve(HeldFaults.Held access) {
+    void serve(HeldAccess access) {
         // Another thread may take the page away before it is looked at: then once more.
         for (int times = access.times(); times <= MAX_TIMES && resolve(access); times++) {
             if (goOn(access)) {
@@ -128,7 +128,7 @@ final class TableFaults {
         }
     }
 
-    private boolean resolve(HeldFaults.Held access) {
+    private boolean resolve(HeldAccess access) {
         FaultHandler asked = handler;
         if (asked == null || shadow.isClosed()) {
             return false;
@@ -145,10 +145,10 @@ final class TableFaults {
     /// Lets an access go on that its entry allows, whoever entered that.
     ///
     /// @return whether it is no longer held
-    private boolean goOn(HeldFaults.Held access) {
+    private boolean goOn(HeldAccess access) {
         lock.lock();
         try {
-            if (!held.isHeld(access)) {
+            if (!held.marks().isHeld(access)) {
                 return true; // another access of the page had it go on
             }
             if (!allows(bounds.vaddrOf(access.page()), access.access())) {
@@ -159,20 +159,20 @@ final class TableFaults {
         }
         // Without the lock: the host may have this thread wait for the one that it wakes, whose
         // next fault needs the lock. When the page is gone by now the access is held once more.
-        held.goOn(access.address(), PageSize.BASE_BYTES);
+        held.marks().goOn(access.address(), PageSize.BASE_BYTES);
         return true;
     }
 
     /// Ends the hold.
     ///
     /// @return false when the host has no room for what it takes: try again
-    private boolean goOnOrEnd(HeldFaults.Held access) {
+    private boolean goOnOrEnd(HeldAccess access) {
         if (goOn(access)) {
             return true;
         }
         lock.lock();
         try {
-            return !held.isHeld(access)
+            return !held.marks().isHeld(access)
                     || refuse(access.page(), () -> access.mmu().awaitIdle(access.activity()));
         } finally {
             lock.unlock();
@@ -196,7 +196,7 @@ final class TableFaults {
                 return false;
             }
         }
-        held.goOn(window.addressOf(page), PageSize.BASE_BYTES);
+        held.marks().goOn(window.addressOf(page), PageSize.BASE_BYTES);
         awaitEnd.run();
         if (!shadow.isClosed()) {
             window.rearm(first, count, hostPage);
@@ -231,7 +231,7 @@ final class TableFaults {
         lock.lock();
         try {
             window.disarm(page, 1, hostPageAt(page));
-            held.goOn(window.addressOf(page), PageSize.BASE_BYTES);
+            held.marks().goOn(window.addressOf(page), PageSize.BASE_BYTES);
         } finally {
             lock.unlock();
         }
@@ -247,7 +247,7 @@ final class TableFaults {
             if (!broken) {
                 window.shut();
             }
-            held.goOn(window.address(), window.sizeBytes());
+            held.marks().goOn(window.address(), window.sizeBytes());
         }
     }
 }

@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
 /// are no KERNEL tables.
 ///
 /// Options are those of [UnixMmapOptions]. Lock order: page table, machine, mapping budget, and the
-/// mutex of [HeldFaults].
+/// mutex of [HeldMarks].
 public final class UnixMmapHal implements Hal {
     /// The provider's name.
     public static final String NAME = "unix-mmap";
@@ -311,9 +311,9 @@ public final class UnixMmapHal implements Hal {
     /// @param thread the host's number of it
     /// @param address host address of the page
     /// @return null when the thread is in none of this machine's accesses
-    HeldFaults.@Nullable Held accessOf(int thread, long address) {
+    @Nullable HeldAccess accessOf(int thread, long address) {
         for (UnixMmapMmu mmu : mmus) {
-            HeldFaults.Held access = mmu.asHeld(thread, address);
+            HeldAccess access = mmu.asHeld(thread, address);
             if (access != null) {
                 return access;
             }

@@ -65,8 +65,8 @@ public class UnixMmapMmu implements Mmu {
     private int timesHeld;
     private long pageHeld;
 
-    /// Set and taken away by [HeldFaults], under its mutex.
-    private volatile HeldFaults.@Nullable Held held;
+    /// Set and taken away by [HeldMarks], under its mutex.
+    private volatile @Nullable HeldAccess held;
 
     private @Nullable Thread numberedThread;
     private int threadNumber;
@@ -317,7 +317,7 @@ public class UnixMmapMmu implements Mmu {
     /// @param thread the host's number of the thread that is held
     /// @param address host address of the page it is held at
     /// @return null when it is another processor's
-    HeldFaults.@Nullable Held asHeld(int thread, long address) {
+    @Nullable HeldAccess asHeld(int thread, long address) {
         if (callingThread != thread) {
             return null;
         }
@@ -325,17 +325,16 @@ public class UnixMmapMmu implements Mmu {
         long page = faults.pageAt(address);
         timesHeld = page == pageHeld ? timesHeld + 1 : 1;
         pageHeld = page;
-        return new HeldFaults.Held(
-                this, activity.get(), faults, page, address, callAccess, timesHeld);
+        return new HeldAccess(this, activity.get(), faults, page, address, callAccess, timesHeld);
     }
 
     /// What the host holds of this processor now.
-    HeldFaults.@Nullable Held held() {
+    @Nullable HeldAccess held() {
         return held;
     }
 
-    /// Only for [HeldFaults], under its mutex.
-    void setHeld(HeldFaults.@Nullable Held next) {
+    /// Only for [HeldMarks], under its mutex.
+    void setHeld(@Nullable HeldAccess next) {
         held = next;
     }
 
@@ -390,7 +389,7 @@ public class UnixMmapMmu implements Mmu {
     }
 
     private boolean isHeldIn(long seen) {
-        HeldFaults.Held now = held;
+        HeldAccess now = held;
         return now != null && now.activity() == seen;
     }
 

@@ -62,7 +62,7 @@ class HeldFaultTest {
     private final UnixMmapHal hal =
             Userfaultfd.open(
                     posix, HalConfig.DEFAULT.withMemoryBytes(16L << 20).withOption("window", "4M"));
-    private final HeldFaults held = hal.heldFaults();
+    private final HeldMarks held = hal.heldFaults().marks();
     private final UnixMmapPageTable table =
             (UnixMmapPageTable) hal.newPageTable(AddressSpaceKind.USER);
     private final long start = table.firstAddress();

@@ -83,7 +83,9 @@ final class SurvivalMain {
         if (held != null) {
             out.printf(
                     "missing=%d writeProtect=%d resolved=%d%n",
-                    held.missingFaults(), held.writeProtectFaults(), main.resolved.get());
+                    held.marks().missingFaults(),
+                    held.marks().writeProtectFaults(),
+                    main.resolved.get());
         }
     }
 

@@ -11,8 +11,12 @@ final class Userfaultfd {
     private Userfaultfd() {}
 
     static UnixMmapHal open(Posix posix, HalConfig config) {
+        return open(posix, new FaultCalls(posix), config);
+    }
+
+    static UnixMmapHal open(Posix posix, FaultCalls calls, HalConfig config) {
         try {
-            return UnixMmapHal.open(posix, config.withOption("faults", "userfaultfd"));
+            return UnixMmapHal.open(posix, calls, config.withOption("faults", "userfaultfd"));
         } catch (PagingException refused) {
             if (refused.error() != PagingError.NOT_SUPPORTED) {
                 throw refused;
