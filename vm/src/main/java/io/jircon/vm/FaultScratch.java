@@ -7,8 +7,8 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
 /// time.
 final class FaultScratch {
     final PageLookup lookup = new PageLookup();
-    final PageRun run = new PageRun(MappingNode.FAULT_PAGES);
-    final long[] frames = new long[MappingNode.FAULT_PAGES];
+    final PageRun run = new PageRun(FaultOp.FAULT_PAGES);
+    final long[] frames = new long[FaultOp.FAULT_PAGES];
     final WalkResult walk = new WalkResult();
     final PageWait wait = new PageWait();
 

@@ -1,14 +1,9 @@
 package io.jircon.vm;
 
-import static io.jircon.vm.VmoMath.PAGE;
-
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-import io.jircon.hal.AccessKind;
 import io.jircon.hal.MmuFlags;
-import io.jircon.hal.PageSize;
 import io.jircon.hal.PageTableTrait;
 import io.jircon.hal.PagingException;
-import io.jircon.kobject.ZxStatus;
 import org.jspecify.annotations.Nullable;
 
 /// The mapping itself: the member of a region's tree, and what a memory object calls when its pages
@@ -18,12 +13,6 @@ import org.jspecify.annotations.Nullable;
 /// lock and the memory object's lock held, so that either suffices for reading. Page-table entries
 /// are entered only with the memory object's lock held and the state ATTACHED (clause V-278).
 final class MappingNode extends RegionNode implements VmMapping, MappedRange {
-    /// How many pages one fault enters at most (clause V-7).
-    static final int FAULT_PAGES = 16;
-
-    /// What one page table of the lowest level covers; a fault enters pages of one such table only.
-    private static final long TABLE_BYTES = PageSize.SIZE_2M.bytes();
-
     /// What a mapping goes through.
     private enum State {
         /// Not entered with its memory object yet.
@@ -204,7 +193,7 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
     @Override
     public void unmapVmoRange(long offset, long len) {
         long from = first + (offset - vmoOffset);
-        aspace.removeEntries(from, from + len - 1, first, last);
+        removeEntries(from, from + len - 1);
     }
 
     @Override
@@ -214,7 +203,7 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
             aspace.table().writeProtectRange(from, len);
         } catch (PagingException noRoomToSplit) {
             // Entries without WRITE would do; no entries do as well, for they fault back in.
-            aspace.removeEntries(from, from + len - 1, first, last);
+            removeEntries(from, from + len - 1);
         }
     }
 
@@ -371,74 +360,6 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
         }
     }
 
-    /// First half of a change of permissions: takes from the entries of a part what they may not
-    /// allow afterwards, and sees to it that none are made before [#setPermissions] or [#thaw].
-    ///
-    /// @throws PagingException when the machine refuses; the mapping is as before, but entries may
-    ///   allow less than they did, or be gone, until they are faulted in
-    void lowerEntries(long from, long to, MmuFlags wanted) {
-        vmo.lock().lock();
-        try {
-            assert state == State.ATTACHED;
-            state = State.FROZEN;
-            for (long at = from; ; ) {
-                long end = VmoMath.min(permissions.lastOfRun(at), to);
-                lowerRun(at, end, permissions.at(at), wanted);
-                if (end == to) {
-                    return;
-                }
-                at = end + 1;
-            }
-        } catch (PagingException e) {
-            state = State.ATTACHED;
-            throw e;
-        } finally {
-            vmo.lock().unlock();
-        }
-    }
-
-    /// Entries lose WRITE by every change: the next write has to pass the memory object.
-    private void lowerRun(long from, long to, MmuFlags had, MmuFlags wanted) {
-        if (had.equals(wanted) || (wanted.contains(had) && !had.canWrite())) {
-            return;
-        }
-        MmuFlags kept = readOnly(MmuFlags.of(had.bits() & wanted.bits()));
-        if (!kept.isNoAccess()) {
-            try {
-                aspace.table().protectRange(from, to - from + 1, entryBase.with(kept));
-                return;
-            } catch (PagingException noRoomToSplit) {
-                // No entries do as well: they fault back in.
-            }
-        }
-        aspace.removeEntries(from, to, first, last);
-    }
-
-    /// Second half: the part has the permissions from now on (clauses V-159 to V-163). Cannot fail.
-    void setPermissions(long from, long to, MmuFlags wanted) {
-        vmo.lock().lock();
-        try {
-            assert state == State.FROZEN;
-            MmuFlags entries = readOnly(wanted);
-            boolean raises = !permissions.allContain(from, to, entries);
-            permissions.set(from, to, wanted);
-            if (raises) {
-                raiseEntries(from, to, entries);
-            }
-            state = State.ATTACHED;
-        } finally {
-            vmo.lock().unlock();
-        }
-    }
-
-    private void raiseEntries(long from, long to, MmuFlags allowed) {
-        try {
-            aspace.table().protectRange(from, to - from + 1, entryBase.with(allowed));
-        } catch (PagingException e) {
-            // They allow less than they may; the next access that needs more faults.
-        }
-    }
-
     /// Sets the priority, in the counts of both sides too (clause V-274).
     void changePriority(MemoryPriority wanted) {
         vmo.lock().lock();
@@ -467,80 +388,7 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
         }
     }
 
-    // ---- faults, with no lock held
-
-    /// Resolves a fault in this mapping (clauses V-196 to V-203).
-    ///
-    /// @param page address of the page, in the mapping when it was looked up
-    /// @param maxPages 0 for one page and what lies ready behind it, else exactly so many pages
-    /// @return null when the mapping changed meanwhile and has to be looked up again; SHOULD_WAIT
-    ///   when the scratch's wait is to be awaited first, for the page behind those entered
-    @Nullable ZxStatus fault(long page, AccessKind access, long maxPages, FaultScratch scratch) {
-        vmo.lock().lock();
-        try {
-            if (state != State.ATTACHED || !containsAddress(page)) {
-                return null;
-            }
-            MmuFlags allowed = permissions.at(page);
-            if (!allows(allowed, access)) {
-                return ZxStatus.ACCESS_DENIED;
-            }
-            long offset = vmoOffsetOf(page);
-            long accessible = accessibleBytes();
-            if (Long.compareUnsigned(offset, accessible) >= 0) {
-                return ZxStatus.OUT_OF_RANGE;
-            }
-            long end = permissions.lastOfRun(page);
-            long room = VmoMath.min(end - page + 1, accessible - offset);
-            MmuFlags flags = entryBase.with(allowed);
-            ZxStatus status =
-                    maxPages != 0
-                            ? FaultEntries.enterExactly(
-                                    this,
-                                    page,
-                                    VmoMath.min(room >>> VmoMath.SHIFT, maxPages),
-                                    access,
-                                    flags,
-                                    scratch)
-                            : enterOne(page, offset, access, flags, room, scratch);
-            if (status == ZxStatus.SHOULD_WAIT) {
-                askForPage(offset + scratch.entered * PAGE, access, scratch.wait);
-            }
-            return status;
-        } finally {
-            vmo.lock().unlock();
-        }
-    }
-
-    private ZxStatus enterOne(
-            long page,
-            long offset,
-            AccessKind access,
-            MmuFlags flags,
-            long room,
-            FaultScratch scratch) {
-        long inTable = TABLE_BYTES - (page & (TABLE_BYTES - 1));
-        int around = (int) (VmoMath.min(VmoMath.min(room, inTable), FAULT_PAGES * PAGE) / PAGE);
-        return vmo.isPaged()
-                ? FaultEntries.enterPaged(this, page, offset, access, flags, around, scratch)
-                : FaultEntries.enterLinear(this, page, offset, access, flags, around, scratch);
-    }
-
-    /// Has a fault wait for the page that its memory object told it to wait for (clause V-204).
-    private void askForPage(long offset, AccessKind access, PageWait wait) {
-        PageAccess wanted = access == AccessKind.WRITE ? PageAccess.WRITE : PageAccess.READ;
-        if (!vmo.mustWait(wait, wanted, offset, PAGE)) {
-            throw new AssertionError("nothing to wait for at offset=" + VmoMath.hex(offset));
-        }
-    }
-
-    private static boolean allows(MmuFlags allowed, AccessKind access) {
-        return switch (access) {
-            case READ -> allowed.canRead();
-            case WRITE -> allowed.canWrite();
-            case EXECUTE -> allowed.canRead() && allowed.canExecute();
-        };
-    }
+    // ---- entries, with the memory object's lock held
 
     /// How much of the memory object may be accessed through this mapping, counted from its start.
     long accessibleBytes() {
@@ -550,10 +398,17 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
         return VmoMath.min(VmoMath.up(vmo.streamSizeBytes()), VmoMath.up(vmo.sizeBytes()));
     }
 
-    /// Whether entries may be made; with the memory object's lock held.
+    /// Whether entries may be made.
     @SuppressWarnings("GuardedBy") // callers have the lock under another name
     boolean isAttached() {
         return state == State.ATTACHED;
+    }
+
+    /// Removes the entries of a part, and of the rest where the machine cannot do less.
+    ///
+    /// @throws PagingException when it refuses even that; nothing was removed
+    void removeEntries(long from, long to) {
+        aspace.removeEntries(from, to, first, last);
     }
 
     static MmuFlags readOnly(MmuFlags flags) {

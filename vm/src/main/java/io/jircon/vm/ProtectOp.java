@@ -35,12 +35,9 @@ final class ProtectOp {
             requireInside(region, vaddr, len);
             MmuFlags wanted = options.permissions();
             long last = vaddr + (sizeBytes - 1);
-            List<MappingNode> mappings = collect(region, vaddr, last, wanted, mayTouchRegions);
-            lowerEntries(mappings, vaddr, last, wanted);
-            for (MappingNode mapping : mappings) {
-                mapping.setPermissions(
-                        Ranges.max(vaddr, mapping.first), VmoMath.min(last, mapping.last), wanted);
-            }
+            List<PermissionChange> changes = collect(region, vaddr, last, wanted, mayTouchRegions);
+            begin(changes);
+            changes.forEach(PermissionChange::finish);
         } finally {
             aspace.lock.unlockWrite(stamp);
         }
@@ -82,14 +79,15 @@ final class ProtectOp {
         }
     }
 
-    /// The mappings of a range, in order; the first that must not be changed, or gap, decides.
-    private static List<MappingNode> collect(
+    /// A change for each mapping of a range, in order; the first that must not be changed, or gap,
+    /// decides.
+    private static List<PermissionChange> collect(
             VmAddressRegion region,
             long first,
             long last,
             MmuFlags wanted,
             boolean mayTouchRegions) {
-        List<MappingNode> mappings = new ArrayList<>();
+        List<PermissionChange> changes = new ArrayList<>();
         var walk = new RegionWalk(region, first, last);
         long covered = first - 1; // may wrap: the byte before the range
         for (MappingNode mapping = walk.nextMapping();
@@ -98,21 +96,22 @@ final class ProtectOp {
             if (Ranges.isBelow(covered + 1, mapping.first)) {
                 throw VmErrors.notFound("V-148", "nothing is mapped at vaddr=" + hex(covered + 1));
             }
-            requireAllowed(region, mapping, first, last, wanted, mayTouchRegions);
-            mappings.add(mapping);
-            covered = VmoMath.min(mapping.last, last);
+            long from = Ranges.max(first, mapping.first);
+            covered = VmoMath.min(last, mapping.last);
+            requireAllowed(region, mapping, from, covered, wanted, mayTouchRegions);
+            changes.add(new PermissionChange(mapping, from, covered, wanted));
         }
-        if (mappings.isEmpty() || covered != last) {
+        if (changes.isEmpty() || covered != last) {
             throw VmErrors.notFound("V-153", "nothing is mapped at vaddr=" + hex(covered + 1));
         }
-        return mappings;
+        return changes;
     }
 
     private static void requireAllowed(
             VmAddressRegion region,
             MappingNode mapping,
-            long first,
-            long last,
+            long from,
+            long to,
             MmuFlags wanted,
             boolean mayTouchRegions) {
         if (!mapping.maxPermissions().contains(wanted)) {
@@ -132,11 +131,7 @@ final class ProtectOp {
             throw VmErrors.invalidArgs(
                     "V-151", mapping + " is in a sub-region, without OP_CHILDREN");
         }
-        if (!mapping.permissions()
-                .allContain(
-                        Ranges.max(first, mapping.first),
-                        VmoMath.min(last, mapping.last),
-                        wanted)) {
+        if (!mapping.permissions().allContain(from, to, wanted)) {
             throw VmErrors.accessDenied(
                     "V-152",
                     "permissions=" + wanted + " exceed those that " + mapping + " has now");
@@ -145,18 +140,16 @@ final class ProtectOp {
 
     /// All that the machine may refuse comes before the first change: on a refusal no mapping has
     /// other permissions than before (clauses V-154 and V-156).
-    private static void lowerEntries(
-            List<MappingNode> mappings, long first, long last, MmuFlags wanted) {
+    private static void begin(List<PermissionChange> changes) {
         int done = 0;
         try {
-            for (MappingNode mapping : mappings) {
-                mapping.lowerEntries(
-                        Ranges.max(first, mapping.first), VmoMath.min(last, mapping.last), wanted);
+            for (PermissionChange change : changes) {
+                change.begin();
                 done++;
             }
         } catch (PagingException e) {
-            mappings.subList(0, done).forEach(MappingNode::thaw);
-            throw VmErrors.of(e, "V-154", "permissions of " + mappings.get(done));
+            changes.subList(0, done).forEach(PermissionChange::cancel);
+            throw VmErrors.of(e, "V-154", "permissions of " + changes.get(done).mapping());
         }
     }
 }

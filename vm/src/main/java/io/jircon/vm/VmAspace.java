@@ -143,7 +143,7 @@ final class VmAspace {
                 scratch.wait.close(); // something else is mapped there now
             }
             scratch.entered = 0;
-            ZxStatus status = mapping.fault(page, access, left, scratch);
+            ZxStatus status = FaultOp.run(mapping, page, access, left, scratch);
             if (status == ZxStatus.SHOULD_WAIT) {
                 asked = mapping.vmo();
                 ZxStatus answer = scratch.wait.awaitStatus();

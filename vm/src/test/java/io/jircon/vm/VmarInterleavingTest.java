@@ -290,7 +290,7 @@ class VmarInterleavingTest {
             while (!second.lock().hasQueuedThreads()) {
                 Thread.onSpinWait();
             }
-            assertNull(found.fault(base, AccessKind.WRITE, 0, new FaultScratch()));
+            assertNull(FaultOp.run(found, base, AccessKind.WRITE, 0, new FaultScratch()));
         } finally {
             second.lock().unlock();
         }
