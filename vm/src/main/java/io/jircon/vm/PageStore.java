@@ -5,7 +5,6 @@ import static io.jircon.vm.VmoMath.SHIFT;
 
 import io.jircon.hal.FrameAllocator;
 import io.jircon.hal.PagingException;
-import io.jircon.hal.PhysicalMemory;
 import io.jircon.kobject.ZxStatus;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -14,7 +13,8 @@ import org.jspecify.annotations.Nullable;
 /// O-3).
 ///
 /// Says what an access, a range or a size means for the pages, and tells the mappings before a page
-/// goes or is replaced; which frame a page has is kept by [PageFrames].
+/// goes or is replaced. Which frame a page has is kept by [PageFrames]; what the frames hold is
+/// read and changed by [PageContents].
 ///
 /// A page without a frame reads as zeros. Every method needs the family's lock; offsets are those
 /// of the store, and ranges were checked by the caller. A method that runs out of frames, or whose
@@ -32,7 +32,7 @@ sealed class PageStore permits PagerStore, CloneStore {
 
     final PageFrames pages;
     final FrameAllocator frames;
-    private final PhysicalMemory memory;
+    private final PageContents contents;
     private final long zeroFrame;
 
     /// Written under the lock; read without it by those who only want to know.
@@ -57,9 +57,9 @@ sealed class PageStore permits PagerStore, CloneStore {
         this.sizeBytes = sizeBytes;
         this.rootOffset = rootOffset;
         frames = machine.hal().frames();
-        memory = machine.hal().memory();
         zeroFrame = machine.zeroFrame();
         pages = new PageFrames(machine);
+        contents = new PageContents(this, machine.hal().memory());
         family.addStore();
     }
 
@@ -142,7 +142,7 @@ sealed class PageStore permits PagerStore, CloneStore {
     }
 
     /// The frame that this store has for a page, or [PageList#ABSENT].
-    private long frameHere(long page) {
+    final long frameHere(long page) {
         return policy instanceof CommitPolicy.Contiguous run
                 ? run.base() + (page << SHIFT)
                 : pages.get(page);
@@ -198,7 +198,7 @@ sealed class PageStore permits PagerStore, CloneStore {
     }
 
     /// Puts a fresh frame in place of what a page shows, with the same contents.
-    private void replace(long page, long fresh) {
+    final void replace(long page, long fresh) {
         pages.fill(fresh, frame(page));
         pages.install(page, fresh, pages.get(page));
     }
@@ -286,15 +286,7 @@ sealed class PageStore permits PagerStore, CloneStore {
 
     /// Whether [#zero] of a range would write to pages in place.
     boolean zeroWritesInPlace(long offset, long len) {
-        if (isContiguous()) {
-            return true;
-        }
-        long last = offset + len - 1;
-        boolean partialHead = !VmoMath.isAligned(offset);
-        boolean partialTail = !VmoMath.isAligned(last + 1);
-        return (partialHead && frame(offset >>> SHIFT) != PageList.ABSENT)
-                || (partialTail && frame(last >>> SHIFT) != PageList.ABSENT)
-                || pins.anyIn(offset >>> SHIFT, (last >>> SHIFT) + 1);
+        return contents.zeroWritesInPlace(offset, len);
     }
 
     /// Makes the bytes of a range zero (clauses O-91 to O-98). Whole pages are dropped, unless they
@@ -302,35 +294,7 @@ sealed class PageStore permits PagerStore, CloneStore {
     ///
     /// @param len greater than 0
     void zero(long offset, long len) {
-        if (policy instanceof CommitPolicy.Contiguous run) {
-            memory.zero(run.base() + offset, len);
-            return;
-        }
-        long head = offset >>> SHIFT;
-        long tail = (offset + len - 1) >>> SHIFT;
-        int headStart = (int) (offset & (PAGE - 1));
-        int tailEnd = (int) ((offset + len - 1) & (PAGE - 1)) + 1;
-        if (head == tail && (headStart != 0 || tailEnd != PAGE)) {
-            ownAndHide(head, PageList.NONE, 0, 0);
-            zeroInPlace(head, headStart, tailEnd);
-            return;
-        }
-        long firstWhole = headStart == 0 ? head : head + 1;
-        long endWhole = tailEnd == PAGE ? tail + 1 : tail;
-        boolean hasWhole =
-                firstWhole < endWhole && nextExisting(firstWhole, endWhole) != PageList.NONE;
-        ownAndHide(
-                headStart != 0 ? head : PageList.NONE,
-                tailEnd != PAGE ? tail : PageList.NONE,
-                firstWhole,
-                hasWhole ? endWhole : firstWhole);
-        if (headStart != 0) {
-            zeroInPlace(head, headStart, (int) PAGE);
-        }
-        if (tailEnd != PAGE) {
-            zeroInPlace(tail, 0, tailEnd);
-        }
-        dropWholePages(firstWhole, endWhole);
+        contents.zero(offset, len);
     }
 
     /// Drops pages that no mapping shows any more; pinned ones stay and are cleared.
@@ -347,46 +311,8 @@ sealed class PageStore permits PagerStore, CloneStore {
         }
     }
 
-    /// Makes one or two pages this store's own if they exist and are shared, and takes those of
-    /// `[first, end)` out of every mapping: all of it or nothing.
-    private void ownAndHide(long page, long otherPage, long first, long end) {
-        boolean one = page != PageList.NONE && showsOthersFrame(page);
-        boolean two = otherPage != PageList.NONE && showsOthersFrame(otherPage);
-        long[] fresh = new long[(one ? 1 : 0) + (two ? 1 : 0)];
-        if (fresh.length != 0) {
-            frames.allocate(fresh, 0, fresh.length);
-        }
-        try {
-            unmap(first, end);
-            if (one) {
-                hide(page, frame(page));
-            }
-            if (two) {
-                hide(otherPage, frame(otherPage));
-            }
-        } catch (PagingException e) {
-            frames.free(fresh, 0, fresh.length);
-            throw e;
-        }
-        if (one) {
-            replace(page, fresh[0]);
-        }
-        if (two) {
-            replace(otherPage, fresh[fresh.length - 1]);
-        }
-    }
-
-    /// Whether a page has to be copied before it is written: it shows a frame that others have.
-    private boolean showsOthersFrame(long page) {
-        long frame = frame(page);
-        return frame != PageList.ABSENT && !pages.isMarker(frame) && !pages.isOwn(pages.get(page));
-    }
-
     final void zeroInPlace(long page, int from, int to) {
-        long frame = pages.get(page);
-        if (frame != PageList.ABSENT && !pages.isMarker(frame)) {
-            memory.zero(frame + from, to - from);
-        }
+        contents.zeroInPlace(page, from, to);
     }
 
     // ---- size
@@ -401,11 +327,11 @@ sealed class PageStore permits PagerStore, CloneStore {
         long oldEnd = pageCount();
         long newEnd = newSize >>> SHIFT;
         boolean cutsPage = zeroFrom != newSize && Long.compareUnsigned(zeroFrom, oldSize) < 0;
-        long last = cutsPage ? newEnd - 1 : PageList.NONE;
         // Pages that show the zero frame go too: an access past the end must fault.
-        ownAndHide(last, PageList.NONE, newEnd, oldEnd);
         if (cutsPage) {
-            zeroInPlace(last, (int) (zeroFrom & (PAGE - 1)), (int) PAGE);
+            contents.clearTail(newEnd - 1, (int) (zeroFrom & (PAGE - 1)), newEnd, oldEnd);
+        } else {
+            unmap(newEnd, oldEnd);
         }
         if (newEnd < oldEnd) {
             pages.release(newEnd, oldEnd);
@@ -440,50 +366,14 @@ sealed class PageStore permits PagerStore, CloneStore {
 
     /// Copies bytes out; pages without a frame read as zeros and stay so (clause O-44).
     void read(long offset, MemorySegment target, long targetOffset, long len) {
-        long done = 0;
-        while (done < len) {
-            long at = offset + done;
-            long inPage = at & (PAGE - 1);
-            long step = Math.min(PAGE - inPage, len - done);
-            long frame = frame(at >>> SHIFT);
-            if (frame == PageList.ABSENT) {
-                target.asSlice(targetOffset + done, step).fill((byte) 0);
-            } else {
-                memory.read(frame + inPage, target, targetOffset + done, step);
-            }
-            done += step;
-        }
+        contents.read(offset, target, targetOffset, len);
     }
 
     /// Copies bytes in; takes or copies exactly the pages touched (clause O-45), all or none.
     ///
     /// @param len greater than 0 and small enough for the pages to be counted by an int
     void write(long offset, MemorySegment source, long sourceOffset, long len) {
-        long first = offset >>> SHIFT;
-        long end = ((offset + len - 1) >>> SHIFT) + 1;
-        long[] fresh = new long[isContiguous() ? 0 : (int) pages.wanted(first, end)];
-        frames.allocate(fresh, 0, fresh.length);
-        hideOrFree(first, end, fresh);
-        int used = 0;
-        long done = 0;
-        while (done < len) {
-            long at = offset + done;
-            long page = at >>> SHIFT;
-            long inPage = at & (PAGE - 1);
-            long step = Math.min(PAGE - inPage, len - done);
-            long here = frameHere(page);
-            if (pages.isOwn(here)) {
-                memory.write(here + inPage, source, sourceOffset + done, step);
-            } else {
-                long mine = fresh[used++];
-                if (step != PAGE) {
-                    pages.fill(mine, frame(page));
-                }
-                memory.write(mine + inPage, source, sourceOffset + done, step);
-                pages.install(page, mine, here);
-            }
-            done += step;
-        }
+        contents.write(offset, source, sourceOffset, len);
     }
 
     // ---- attribution
@@ -506,7 +396,7 @@ sealed class PageStore permits PagerStore, CloneStore {
 
     /// Takes what a page shows until now out of every mapping, before the page gets another (clause
     /// O-184): a frame that others have too, or the zero frame.
-    private void hide(long page, long old) {
+    final void hide(long page, long old) {
         if (mayBeShown(page, old)) {
             unmap(page, page + 1);
         }
@@ -518,7 +408,7 @@ sealed class PageStore permits PagerStore, CloneStore {
 
     /// Does so for every page of `[first, end)` that is about to get a frame; when the machine
     /// refuses, gives the frames back.
-    private void hideOrFree(long first, long end, long[] fresh) {
+    final void hideOrFree(long first, long end, long[] fresh) {
         if (fresh.length == 0 || (mappings.isEmpty() && clones.isEmpty())) {
             return;
         }
