@@ -1,12 +1,10 @@
 package io.jircon.vm;
 
 import io.jircon.kobject.ZxException;
-import io.jircon.kobject.ZxStatus;
 import java.lang.foreign.MemorySegment;
 import java.util.EnumSet;
 import java.util.Objects;
 import java.util.Set;
-import java.util.function.IntToLongFunction;
 import org.jspecify.annotations.Nullable;
 
 /// A memory object: a run of pages that can be mapped, read and written.
@@ -22,14 +20,9 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Offsets and sizes are bytes, unsigned. Every method is safe for use by many threads; the lock is
 /// the family's, the second in the lock order.
-public abstract sealed class VmObject extends VmoLife permits PagedVmo, PhysicalVmo {
+public abstract sealed class VmObject extends VmoPages permits PagedVmo, PhysicalVmo {
     /// The largest size an object can have (clause O-10).
     public static final long MAX_SIZE_BYTES = -1L & -(16 * VmoMath.PAGE);
-
-    /// What [#nextExisting] answers when there is none. No page starts there.
-    static final long NO_PAGE = -1L;
-
-    private final OwnMappings ownMappings = new OwnMappings(this);
 
     /// Written with the lock held.
     private volatile CachePolicy cachePolicy;
@@ -169,8 +162,8 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
                     sizeBytes(),
                     parentKoid(),
                     childCount(),
-                    ownMappings.count(),
-                    ownMappings.shareCount(),
+                    ownMappings().count(),
+                    ownMappings().shareCount(),
                     typeFlags(),
                     cachePolicy,
                     cost.populatedBytes,
@@ -182,13 +175,6 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
             lock().unlock();
         }
     }
-
-    abstract Set<VmoInfo.Flag> typeFlags();
-
-    abstract long metadataBytes();
-
-    /// Adds up what the pages of a range cost (clause O-223).
-    abstract void attribute(long offset, long len, Attribution out);
 
     final Attribution attribution(long offset, long len) {
         lock().lock();
@@ -214,9 +200,6 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
     ///   the end wraps; BAD_STATE unless the cache policy is CACHED; OUT_OF_RANGE when the range
     ///   leaves the object; NOT_FOUND when its contents were discarded
     public abstract void read(long offset, MemorySegment target);
-
-    /// The checks of [#read(long, MemorySegment)].
-    abstract void requireReadable(long offset, long len);
 
     /// Copies bytes in, all or none; takes frames for exactly the pages touched (clause O-45).
     ///
@@ -305,12 +288,6 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
         PageWait.whenReady(this, PageAccess.ZERO, offset, len, all -> opZero(offset, all));
     }
 
-    abstract void opCommit(long offset, long len);
-
-    abstract void opDecommit(long offset, long len);
-
-    abstract void opZero(long offset, long len);
-
     /// Brings the pages of a range in where a pager has them (clause O-107); elsewhere only the
     /// range is checked.
     ///
@@ -353,18 +330,6 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
         }
     }
 
-    /// Whether a pager is asked for its pages.
-    final boolean isPagerBacked() {
-        return this instanceof PagedVmo paged && paged.store.pagerRoot() != null;
-    }
-
-    /// Has an operation on a range wait for pages, if it needs some that are not there. A range
-    /// outside the object is left to the operation.
-    ///
-    /// @return whether it has to wait
-    /// @throws ZxException BAD_STATE when there is no pager any more to ask
-    abstract boolean mustWait(PageWait wait, PageAccess access, long offset, long len);
-
     /// Keeps the pages of a range where they are until they are unpinned (clauses O-121 to O-128).
     /// Takes frames for those that have none of their own.
     ///
@@ -376,13 +341,6 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
     public final PinnedPages pin(long offset, long len) {
         return PinnedPages.pin(this, offset, len);
     }
-
-    /// Pins whole pages inside the object, all or none.
-    ///
-    /// @return the physical address of each, by its number from 0
-    abstract IntToLongFunction pinPages(long offset, long len);
-
-    abstract void unpinPages(long offset, long len);
 
     // ---- discarding
 
@@ -474,43 +432,7 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
         cachePolicy = policy;
     }
 
-    abstract boolean hasPins();
-
-    abstract boolean isChild();
-
-    // ---- the seam to mappings; all of it needs the lock
-
-    /// Finds the page at an offset for an access.
-    ///
-    /// @param offset page aligned
-    /// @param write whether it will be written: then the page becomes this object's own
-    /// @return OK; OUT_OF_RANGE past the end; NOT_FOUND when discarded; SHOULD_WAIT when a pager
-    ///   has to be asked, BAD_STATE when it cannot be; NO_MEMORY with nothing changed
-    abstract ZxStatus lookupPage(long offset, boolean write, PageLookup out);
-
-    /// Takes back what [#lookupPage] changed, before the lock is given up.
-    abstract void undoLookup(long offset, PageLookup lookup);
-
-    /// Collects the run of pages that exist from an offset on.
-    ///
-    /// @param offset page aligned
-    abstract void existingPages(long offset, long maxPages, PageRun out);
-
-    /// Offset of the first page in `[offset, offset + len)` that exists, or [#NO_PAGE].
-    abstract long nextExisting(long offset, long len);
-
-    abstract MappingIndex mappings();
-
-    /// Notes that a mapping went or shows another part: faults that wait look again.
-    abstract void mappingsChanged();
-
-    /// Where this object's offset 0 lies in what [#mappings()] is about.
-    abstract long windowOffset();
-
-    /// The mappings that were made of this object.
-    final OwnMappings ownMappings() {
-        return ownMappings;
-    }
+    // ---- mappings
 
     /// How many mappings of HIGH priority show its pages, its slices and references and what it is
     /// one of included (clause V-274). Snapshots do not count for each other; those that show what
@@ -522,30 +444,6 @@ public abstract sealed class VmObject extends VmoLife permits PagedVmo, Physical
         lock().lock();
         try {
             return countHighPriority();
-        } finally {
-            lock().unlock();
-        }
-    }
-
-    int countHighPriority() {
-        return mappings().highPriorityCount();
-    }
-
-    /// How many mappings there are of this object (clause V-219).
-    final int mappingCount() {
-        lock().lock();
-        try {
-            return ownMappings.count();
-        } finally {
-            lock().unlock();
-        }
-    }
-
-    /// How many address spaces map it; 1 if fewer than two mappings (clause O-219).
-    final int shareCount() {
-        lock().lock();
-        try {
-            return ownMappings.shareCount();
         } finally {
             lock().unlock();
         }

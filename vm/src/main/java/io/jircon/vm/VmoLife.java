@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 
 /// The life of a memory object: who holds it (clause O-5), and its parent and children (clauses
 /// O-230 to O-237). Guarded by the family's lock.
-abstract sealed class VmoLife extends KObjectBase implements AutoCloseable permits VmObject {
+abstract sealed class VmoLife extends KObjectBase implements AutoCloseable permits VmoPages {
     final Machine machine;
     final VmoFamily family;
 
