@@ -6,8 +6,6 @@ import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageTableTrait;
 import io.jircon.hal.PagingException;
 import io.jircon.hal.UnusedTables;
-import io.jircon.kobject.KObjectBase;
-import io.jircon.kobject.ObjectType;
 import io.jircon.kobject.ZxStatus;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -28,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// A region lives until it or an ancestor is destroyed, or unmapped as a whole, not until its last
 /// handle is closed (clause V-23). A dead region has nothing below it and answers BAD_STATE.
-public final class VmAddressRegion extends KObjectBase {
+public final class VmAddressRegion extends VmarLife {
     /// Base address of the kernel's root region.
     public static final long KERNEL_BASE = 0xffff_ff02_0000_0000L;
 
@@ -38,38 +36,14 @@ public final class VmAddressRegion extends KObjectBase {
     private static final VmarFlags ROOT_FLAGS =
             VmarFlags.CAN_MAP_RWX.with(VmarFlags.CAN_MAP_SPECIFIC);
 
-    private final VmAspace aspace;
-    private final long first;
-    private final long last;
-    private final VmarFlags flags;
-    private final RegionTree children;
-    private final @Nullable RegionSlot slot;
-
-    /// Guarded by the address space's lock; null for the root and after death.
-    private @Nullable VmAddressRegion parent;
-
-    /// Written with the address space's lock held, together with that of the mappings here.
-    private volatile MemoryPriority priority;
-
-    /// Written with the address space's lock held. Goes from true to false once.
-    private volatile boolean alive = true;
-
-    private VmAddressRegion(
+    VmAddressRegion(
             VmAspace aspace,
             @Nullable VmAddressRegion parent,
             String name,
             long first,
             long last,
             VmarFlags flags) {
-        super(aspace.machine().kernel(), ObjectType.VMAR, name);
-        this.aspace = aspace;
-        this.parent = parent;
-        this.first = first;
-        this.last = last;
-        this.flags = flags;
-        this.priority = parent == null ? MemoryPriority.DEFAULT : parent.priority;
-        this.children = new RegionTree(first, last);
-        this.slot = parent == null ? null : new RegionSlot(this, first, last);
+        super(aspace, parent, name, first, last, flags);
     }
 
     // ---- making an address space
@@ -137,14 +111,14 @@ public final class VmAddressRegion extends KObjectBase {
     ///
     /// @return page aligned, unsigned; also after death (clause V-28)
     public long baseAddress() {
-        return first;
+        return firstByte();
     }
 
     /// Length.
     ///
     /// @return bytes, a positive multiple of the base page; also after death
     public long sizeBytes() {
-        return last - first + 1;
+        return lastByte() - firstByte() + 1;
     }
 
     /// What may be done in the region: the CAN_MAP options it was made with, and COMPACT.
@@ -158,16 +132,16 @@ public final class VmAddressRegion extends KObjectBase {
     ///
     /// @return true until death
     public boolean isAlive() {
-        long stamp = aspace.lock.tryOptimisticRead();
-        boolean answer = alive;
-        if (aspace.lock.validate(stamp)) {
+        long stamp = aspace().lock.tryOptimisticRead();
+        boolean answer = isAliveNow();
+        if (aspace().lock.validate(stamp)) {
             return answer;
         }
-        stamp = aspace.lock.readLock();
+        stamp = aspace().lock.readLock();
         try {
-            return alive;
+            return isAliveNow();
         } finally {
-            aspace.lock.unlockRead(stamp);
+            aspace().lock.unlockRead(stamp);
         }
     }
 
@@ -175,21 +149,21 @@ public final class VmAddressRegion extends KObjectBase {
     ///
     /// @return never null
     public AddressSpaceKind kind() {
-        return aspace.kind();
+        return aspace().kind();
     }
 
     /// The address space's page table, for a processor to activate. Only regions change it.
     ///
     /// @return closed once the address space is destroyed
     public PageTableTrait pageTable() {
-        return aspace.table();
+        return aspace().table();
     }
 
     /// Base and length (clause V-28).
     ///
     /// @return also after death
     public VmarInfo info() {
-        return new VmarInfo(first, sizeBytes());
+        return new VmarInfo(firstByte(), sizeBytes());
     }
 
     /// Lists the region and everything below it, depth first, children by ascending address
@@ -207,7 +181,7 @@ public final class VmAddressRegion extends KObjectBase {
     /// @return entry 0 is the address space, entry 1 the root region
     /// @throws io.jircon.kobject.ZxException BAD_STATE when the address space is gone
     public List<MapEntry> processMaps(long processKoid) {
-        return MapListing.ofAddressSpace(aspace, processKoid);
+        return MapListing.ofAddressSpace(aspace(), processKoid);
     }
 
     /// What the whole address space costs.
@@ -215,7 +189,7 @@ public final class VmAddressRegion extends KObjectBase {
     /// @return bytes mapped, private and shared
     /// @throws io.jircon.kobject.ZxException BAD_STATE when the address space is gone
     public TaskStats taskStats() {
-        return MapListing.statsOf(aspace);
+        return MapListing.statsOf(aspace());
     }
 
     // ---- operations
@@ -386,18 +360,18 @@ public final class VmAddressRegion extends KObjectBase {
     ///
     /// @return DEFAULT unless it or an ancestor was set; after death the last one
     public MemoryPriority memoryPriority() {
-        return priority;
+        return priority();
     }
 
     /// How many regions and mappings of the whole address space have HIGH priority (clause V-274).
     ///
     /// @return 0 or more; 0 once the address space is gone
     public int highPriorityCount() {
-        long stamp = aspace.lock.readLock();
+        long stamp = aspace().lock.readLock();
         try {
-            return aspace.highPriorityCount();
+            return aspace().highPriorityCount();
         } finally {
-            aspace.lock.unlockRead(stamp);
+            aspace().lock.unlockRead(stamp);
         }
     }
 
@@ -414,8 +388,8 @@ public final class VmAddressRegion extends KObjectBase {
     ///   after waiting for it with no lock held (clause V-204), what the pager answers, and
     ///   CANCELED when the thread is interrupted
     public ZxStatus handlePageFault(long vaddr, AccessKind access) {
-        return containsRange(vaddr, 1) && alive
-                ? aspace.fault(vaddr, access, 0)
+        return containsRange(vaddr, 1) && isAliveNow()
+                ? aspace().fault(vaddr, access, 0)
                 : ZxStatus.NOT_FOUND;
     }
 
@@ -431,8 +405,8 @@ public final class VmAddressRegion extends KObjectBase {
         if (pageCount <= 0) {
             throw new IllegalArgumentException("pageCount=" + pageCount + " is not positive");
         }
-        return containsRange(vaddr, 1) && alive
-                ? aspace.fault(vaddr, access, pageCount == 1 ? 0 : pageCount)
+        return containsRange(vaddr, 1) && isAliveNow()
+                ? aspace().fault(vaddr, access, pageCount == 1 ? 0 : pageCount)
                 : ZxStatus.NOT_FOUND;
     }
 
@@ -441,7 +415,7 @@ public final class VmAddressRegion extends KObjectBase {
     /// @param vaddr any address, unsigned
     /// @return null when nothing is mapped there
     public @Nullable VmMapping findMapping(long vaddr) {
-        return containsRange(vaddr, 1) && alive ? aspace.find(vaddr) : null;
+        return containsRange(vaddr, 1) && isAliveNow() ? aspace().find(vaddr) : null;
     }
 
     /// Reads memory as a debugger does (clauses V-234 to V-236): permissions do not matter, and no
@@ -455,7 +429,7 @@ public final class VmAddressRegion extends KObjectBase {
     ///   when the address space is gone; NOT_FOUND when nothing is mapped there; OUT_OF_RANGE past
     ///   the end of the memory object; NOT_SUPPORTED for a device
     public long readMemory(long vaddr, MemorySegment target) {
-        return DebugAccess.read(aspace, vaddr, target);
+        return DebugAccess.read(aspace(), vaddr, target);
     }
 
     /// Writes memory as a debugger does (clauses V-234 to V-237). A mapping that may never be
@@ -466,13 +440,13 @@ public final class VmAddressRegion extends KObjectBase {
     /// @return how many bytes were written, as [#readMemory]
     /// @throws io.jircon.kobject.ZxException as [#readMemory]; NO_MEMORY
     public long writeMemory(long vaddr, MemorySegment source) {
-        return DebugAccess.write(aspace, vaddr, source);
+        return DebugAccess.write(aspace(), vaddr, source);
     }
 
     /// Ends the address space that this region is in (clause V-31): all its regions die, its page
     /// table and the frames that nobody else has are given back. Ending it twice is harmless.
     public void destroyAddressSpace() {
-        RegionChanges.destroyAddressSpace(aspace);
+        RegionChanges.destroyAddressSpace(aspace());
     }
 
     /// The name: `root`, or `useralloc` for what allocate made (clause V-6). Regions have no name
@@ -489,86 +463,11 @@ public final class VmAddressRegion extends KObjectBase {
     ///
     /// @throws AssertionError naming the first thing that is wrong
     public void checkInvariants() {
-        VmInvariants.check(aspace);
+        VmInvariants.check(aspace());
     }
 
     @Override
     public String toString() {
-        return "region " + koid() + " " + Ranges.text(first, last);
-    }
-
-    // ---- for the operations
-
-    VmAspace aspace() {
-        return aspace;
-    }
-
-    long firstByte() {
-        return first;
-    }
-
-    long lastByte() {
-        return last;
-    }
-
-    /// The permissions that mappings here may have (clause V-45).
-    MmuFlags mappable() {
-        return flags.mappablePermissions();
-    }
-
-    RegionTree children() {
-        return children;
-    }
-
-    @Nullable RegionSlot slot() {
-        return slot;
-    }
-
-    @Nullable VmAddressRegion parent() {
-        return parent;
-    }
-
-    /// Whether a range, not empty, lies in this region.
-    boolean containsRange(long vaddr, long size) {
-        return Long.compareUnsigned(vaddr - first, last - first) <= 0
-                && Long.compareUnsigned(size - 1, last - vaddr) <= 0;
-    }
-
-    void requireAlive(String clause) {
-        if (!alive) {
-            throw VmErrors.badState(clause, this + " is dead");
-        }
-    }
-
-    /// Adds a sub-region where there is room.
-    VmAddressRegion addChild(long childFirst, long childLast, VmarFlags childFlags) {
-        var child =
-                new VmAddressRegion(aspace, this, "useralloc", childFirst, childLast, childFlags);
-        children.insert(Objects.requireNonNull(child.slot));
-        aspace.addPriority(child.priority);
-        return child;
-    }
-
-    /// Sets the priority of this region alone.
-    void changePriority(MemoryPriority wanted) {
-        aspace.removePriority(priority);
-        priority = wanted;
-        aspace.addPriority(wanted);
-    }
-
-    /// Dies, with nothing below it any more.
-    ///
-    /// @return the parent it was taken out of, or null for a root
-    @Nullable VmAddressRegion die() {
-        assert children.isEmpty();
-        VmAddressRegion formerParent = parent;
-        if (formerParent != null && slot != null) {
-            formerParent.children.remove(slot);
-        }
-        parent = null;
-        aspace.removePriority(priority);
-        alive = false;
-        noteDestroyed();
-        return formerParent;
+        return "region " + koid() + " " + Ranges.text(firstByte(), lastByte());
     }
 }
