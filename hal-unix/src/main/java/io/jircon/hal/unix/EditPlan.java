@@ -159,14 +159,14 @@ final class EditPlan {
                 long oldLeft =
                         joined
                                 ? ShadowEntry.advance(hostBefore[i - 1], counts[i - 1] - 1)
-                                : frames.hostPage(runs.get(pages[i] - 1));
+                                : frames.hostPage(runs.getNear(pages[i] - 1));
                 long newLeft =
                         joined ? ShadowEntry.advance(hostAfter[i - 1], counts[i - 1] - 1) : oldLeft;
                 now += border(newLeft, hostAfter[i]) - border(oldLeft, hostBefore[i]);
             }
             boolean openEnd = i + 1 == size || pages[i + 1] != end(i);
             if (openEnd && end(i) < pageCount) {
-                long right = frames.hostPage(runs.get(end(i)));
+                long right = frames.hostPage(runs.getNear(end(i)));
                 now += border(ShadowEntry.advance(hostAfter[i], counts[i] - 1), right);
                 now -= border(ShadowEntry.advance(hostBefore[i], counts[i] - 1), right);
             }
@@ -177,9 +177,6 @@ final class EditPlan {
     }
 
     private static int border(long left, long right) {
-        if (left == HostFrames.NO_HOST_PAGE || right == HostFrames.NO_HOST_PAGE) {
-            return left == right ? 0 : 1;
-        }
         return right == ShadowEntry.advance(left, 1) ? 0 : 1;
     }
 

@@ -19,6 +19,7 @@ final class PageRuns {
     private static final int NODE_SLOTS = 1 << NODE_SHIFT;
     private static final int ROOT_SHIFT = 4 * NODE_SHIFT;
     private static final long NO_PAGE = -1;
+    private static final long NO_NUMBER = -1;
 
     private static final VarHandle WORDS = MethodHandles.arrayElementVarHandle(long[].class);
     private static final VarHandle NODES = MethodHandles.arrayElementVarHandle(Node[].class);
@@ -26,6 +27,10 @@ final class PageRuns {
     /// Slots of one size.
     private static final class Node {
         final int shift;
+
+        /// Its number among the nodes of its size; the root has none.
+        final long number;
+
         final long[] runs;
 
         /// Null for slots of one page.
@@ -34,10 +39,15 @@ final class PageRuns {
         /// How many slots have a node or an entry; only for the writer.
         int used;
 
-        Node(int shift, int slots) {
+        Node(int shift, long number, int slots) {
             this.shift = shift;
+            this.number = number;
             this.runs = new long[slots];
             this.below = shift == 0 ? null : new @Nullable Node[slots];
+        }
+
+        boolean holds(long page) {
+            return page >>> (shift + NODE_SHIFT) == number;
         }
 
         int slotOf(long page) {
@@ -59,11 +69,11 @@ final class PageRuns {
             used += (entry == ShadowEntry.NONE ? 0 : 1) - (wasUsed ? 1 : 0);
         }
 
-        /// The node below a slot, made from the slot's run when there is none.
-        Node expand(int slot, @Nullable Node[] children) {
+        /// The node below the slot of a page, made from the slot's run when there is none.
+        Node expand(int slot, long page, @Nullable Node[] children) {
             Node child = children[slot];
             if (child == null) {
-                child = new Node(shift - NODE_SHIFT, NODE_SLOTS);
+                child = new Node(shift - NODE_SHIFT, page >>> shift, NODE_SLOTS);
                 long run = runs[slot];
                 if (run == ShadowEntry.NONE) {
                     used++;
@@ -83,14 +93,12 @@ final class PageRuns {
     private final Node root;
 
     /// A page under whose last node there is nothing: the node stays until another one becomes
-    /// empty, so that a page that comes and goes makes no garbage.
+    /// empty, so that a run that comes and goes makes no garbage.
     private long emptied = NO_PAGE;
 
-    /// The node of single pages that the writer was at last, and its number among such nodes:
-    /// scattered pages come one after the other. Cleared when a node goes.
-    private @Nullable Node near;
-
-    private long nearNumber = NO_PAGE;
+    /// The node that the writer was at last: what it looks at and changes next is mostly there. The
+    /// root again when a node goes.
+    private Node near;
 
     /// The entry of the page that [#runLength] was asked for last.
     private long asked;
@@ -102,7 +110,9 @@ final class PageRuns {
         this.pageCount = pageCount;
         long slots = ((pageCount - 1) >>> ROOT_SHIFT) + 1;
         // A power of two, so that a mask finds the slot.
-        root = new Node(ROOT_SHIFT, Integer.highestOneBit(2 * Math.toIntExact(slots) - 1));
+        int rootSlots = Integer.highestOneBit(2 * Math.toIntExact(slots) - 1);
+        root = new Node(ROOT_SHIFT, NO_NUMBER, rootSlots);
+        near = root;
     }
 
     /// The entry of a page.
@@ -130,6 +140,7 @@ final class PageRuns {
     /// @return 1 to limit
     long runLength(long page, long limit) {
         Node node = nodeOf(page);
+        near = node;
         int slot = node.slotOf(page);
         long slotPages = 1L << node.shift;
         long run = node.runs[slot];
@@ -153,20 +164,19 @@ final class PageRuns {
         return asked;
     }
 
+    /// As [#get], for the writer only, which mostly has its node at hand.
+    long getNear(long page) {
+        Node node = nodeOf(page);
+        long skipped = page & ((1L << node.shift) - 1);
+        return ShadowEntry.advance(node.runs[node.slotOf(page)], skipped);
+    }
+
     /// The node whose slot holds a page's run.
     private Node nodeOf(long page) {
-        Node node = near;
-        if (node != null && page >>> NODE_SHIFT == nearNumber) {
-            return node;
-        }
-        node = root;
+        Node node = near.holds(page) ? near : root;
         for (Node child = node.child(node.slotOf(page)); child != null; ) {
             node = child;
             child = node.child(node.slotOf(page));
-        }
-        if (node.below == null) {
-            near = node;
-            nearNumber = page >>> NODE_SHIFT;
         }
         return node;
     }
@@ -179,17 +189,13 @@ final class PageRuns {
     void set(long page, long count, long entry) {
         assert page >= 0 && count > 0 && count <= pageCount - page : page + "+" + count;
         Node node = nodeOf(page);
-        boolean inNode = (page ^ (page + count - 1)) >>> (node.shift + NODE_SHIFT) == 0;
-        if (node.below == null && inNode) {
-            set(node, page, count, entry);
-            if (node.used == 0) {
-                keepEmptied(page);
-            }
-            return;
+        // What comes and goes below a node that holds the whole run changes nothing above it.
+        Node top = node.holds(page + count - 1) ? node : root;
+        near = top;
+        set(top, page, count, entry);
+        if (top.used == 0 && top != root) {
+            keepEmptied(page);
         }
-        near = null;
-        // With entries in it the node stays, and nothing changes above it.
-        set(inNode && entry != ShadowEntry.NONE ? node : root, page, count, entry);
     }
 
     private void set(Node node, long page, long count, long entry) {
@@ -215,14 +221,10 @@ final class PageRuns {
                 && node.runs[slot] == ShadowEntry.NONE) {
             return;
         }
-        Node child = node.expand(slot, children);
+        Node child = node.expand(slot, page, children);
         set(child, page, count, entry);
         if (child.used == 0) {
-            if (child.below == null) {
-                keepEmptied(page);
-            } else {
-                node.store(slot, ShadowEntry.NONE);
-            }
+            keepEmptied(page);
         }
     }
 
@@ -230,8 +232,7 @@ final class PageRuns {
         long before = emptied;
         emptied = page;
         if (before != NO_PAGE && before >>> NODE_SHIFT != page >>> NODE_SHIFT) {
-            near = null;
-            near = null;
+            near = root;
             prune(root, before);
         }
     }

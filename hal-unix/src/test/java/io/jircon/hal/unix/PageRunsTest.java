@@ -59,6 +59,9 @@ class PageRunsTest {
             if (model[page] != runs.get(page)) {
                 assertEquals(model[page], runs.get(page), "page " + page);
             }
+            if (model[page] != runs.getNear(page)) {
+                assertEquals(model[page], runs.getNear(page), "page " + page + ", for the writer");
+            }
         }
         int steps = 0;
         for (int page = 0; page < model.length; steps++) {
@@ -100,6 +103,33 @@ class PageRunsTest {
             }
         }
         assertEquals(1L << 20, runs.runLength(0, 1L << 20));
+    }
+
+    /// Else a run that is mapped again and again makes garbage each time.
+    @Test
+    void runThatComesAndGoesKeepsItsNode() {
+        var runs = new PageRuns(1L << 24);
+        for (int times = 0; times < 3; times++) {
+            runs.set(0, 1 << 16, ENTRY);
+            assertEquals(1, runs.nodeCount());
+            runs.set(0, 1 << 16, ShadowEntry.NONE);
+            assertEquals(1, runs.nodeCount());
+        }
+        runs.set(1 << 22, 1 << 16, ENTRY);
+        runs.set(1 << 22, 1 << 16, ShadowEntry.NONE);
+        assertEquals(1, runs.nodeCount());
+    }
+
+    /// The second run goes from the node that the first one left empty, and that node goes with it.
+    @Test
+    void runsThatComeAndGoInOneNodeAreSeen() {
+        var runs = new PageRuns(1L << 24);
+        for (long page = 0; page < 1024; page += 64) {
+            runs.set(page, 64, ENTRY);
+            assertEquals(ENTRY, runs.get(page));
+            runs.set(page, 64, ShadowEntry.NONE);
+            assertEquals(ShadowEntry.NONE, runs.get(page));
+        }
     }
 
     /// The writer stores one of two runs, or nothing, whole and in pieces: whoever reads beside it
