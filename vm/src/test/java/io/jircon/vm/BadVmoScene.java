@@ -9,6 +9,8 @@ import java.util.List;
 
 /// Memory objects of every kind, one of them mapped, and what the contract has to know of each.
 final class BadVmoScene implements BadInput.Scene {
+    static final long MEMORY_BYTES = 1L << 20;
+
     private static final BigInteger NONE = BigInteger.ZERO;
 
     /// A kind of object.
@@ -81,7 +83,7 @@ final class BadVmoScene implements BadInput.Scene {
         }
     }
 
-    private final VmarFixture vm = new VmarFixture();
+    private final VmarFixture vm = VmarFixture.small(MEMORY_BYTES);
     private final List<VmObject> objects = new ArrayList<>();
     private final List<VmObject> hidden = new ArrayList<>();
     private final PinnedPages pin;

@@ -58,10 +58,21 @@ final class VmarFixture implements AutoCloseable {
         root = VmAddressRegion.newRoot(machine);
     }
 
+    /// A machine with little memory, for suites that make thousands: the first use of a large
+    /// memory takes and clears 2 MiB of the host's where that has pages of this size.
+    ///
+    /// @param memoryBytes less than 2 MiB
+    static VmarFixture small(long memoryBytes) {
+        return new VmarFixture(newHal(memoryBytes, UnaryOperator.identity()));
+    }
+
     /// A machine of the kind to test.
     static Hal newHal(UnaryOperator<FrameAllocator> wrapper) {
-        HalConfig config =
-                HalConfig.DEFAULT.withMemoryBytes(MEMORY_BYTES).withFrameWrapper(wrapper);
+        return newHal(MEMORY_BYTES, wrapper);
+    }
+
+    private static Hal newHal(long memoryBytes, UnaryOperator<FrameAllocator> wrapper) {
+        HalConfig config = HalConfig.DEFAULT.withMemoryBytes(memoryBytes).withFrameWrapper(wrapper);
         int equals = HAL_OPTION.indexOf('=');
         return Hals.create(
                 HAL,

@@ -41,7 +41,7 @@ class VmoBadInputTest {
     private static final BigInteger MAX = TWO_64.subtract(BadInput.PAGE.shiftLeft(4));
 
     /// The smallest object that has more pages than the machine has frames for.
-    private static final BigInteger MORE_THAN_MEMORY = BigInteger.valueOf(64L << 20);
+    private static final BigInteger MORE_THAN_MEMORY = BigInteger.valueOf(BadVmoScene.MEMORY_BYTES);
 
     /// As many pages as a list in Java has no numbers for.
     private static final BigInteger MORE_THAN_CAN_BE_LISTED = BadInput.PAGE.shiftLeft(31);
