@@ -24,6 +24,9 @@ class FaultCalls {
     /// `UFFDIO_WAKE`: two words: start, length.
     static final long IOCTL_WAKE = 0x8010_AA02L;
 
+    /// `UFFDIO_CONTINUE`: four words: start, length, mode, what was done.
+    static final long IOCTL_CONTINUE = 0xC020_AA07L;
+
     /// `UFFDIO_WRITEPROTECT`: three words: start, length, mode.
     static final long IOCTL_WRITEPROTECT = 0xC018_AA06L;
 

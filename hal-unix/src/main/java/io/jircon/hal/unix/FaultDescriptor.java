@@ -20,9 +20,19 @@ final class FaultDescriptor {
     /// A range of pages with memory: writes are held.
     private static final long MODE_WP = 2;
 
+    /// A range of pages with memory: the first access to each is held.
+    private static final long MODE_MINOR = 4;
+
+    private static final long CONTINUE_DONTWAKE = 1;
+    private static final long CONTINUE_WP = 2;
+
+    private static final String TOO_OLD_FOR_MINOR =
+            "the kernel cannot hold minor faults of pages that it write-protects, Linux 6.4 can";
+
     private static final long API = 0xAA;
     private static final long FEATURE_FLAG_WP = 1;
     private static final long FEATURE_THREAD_ID = 1 << 8;
+    private static final long FEATURE_MINOR_SHMEM = 1 << 10;
     private static final long FEATURE_WP_SHMEM = 1 << 12;
 
     /// The host marks each page that it write-protects, in tables that take two thousandths of what
@@ -33,20 +43,28 @@ final class FaultDescriptor {
     private final FaultCalls calls;
     private final int descriptor;
     private final String noWriteProtect;
+    private final boolean holdsMinor;
 
-    private FaultDescriptor(Posix posix, FaultCalls calls, int descriptor, String noWriteProtect) {
+    private FaultDescriptor(
+            Posix posix,
+            FaultCalls calls,
+            int descriptor,
+            String noWriteProtect,
+            boolean holdsMinor) {
         this.posix = posix;
         this.calls = calls;
         this.descriptor = descriptor;
         this.noWriteProtect = noWriteProtect;
+        this.holdsMinor = holdsMinor;
     }
 
     /// Makes one.
     ///
     /// @param frames the file that windows will show
+    /// @param minor whether the first access to each page has to be held as well
     /// @throws PagingException NOT_SUPPORTED when the host refuses, NO_RESOURCES when no descriptor
     ///   is left; the message names the call, the error and what to do
-    static FaultDescriptor open(Posix posix, FaultCalls calls, int frames) {
+    static FaultDescriptor open(Posix posix, FaultCalls calls, int frames, boolean minor) {
         var scratch = new CallScratch();
         int made = calls.userfaultfd(scratch);
         if (made < 0) {
@@ -56,15 +74,40 @@ final class FaultDescriptor {
             }
             made = byDevice;
         }
+        try {
+            return open(posix, calls, made, frames, minor, scratch);
+        } catch (PagingException refused) {
+            posix.close(scratch, made);
+            throw refused;
+        }
+    }
+
+    private static FaultDescriptor open(
+            Posix posix,
+            FaultCalls calls,
+            int made,
+            int frames,
+            boolean minor,
+            CallScratch scratch) {
         long all = FEATURE_THREAD_ID | FEATURE_FLAG_WP | FEATURE_WP_SHMEM;
-        String noWriteProtect = "";
+        all |= minor ? FEATURE_MINOR_SHMEM : 0;
         int result = calls.ioctl(scratch, made, FaultCalls.IOCTL_API, API, all, 0);
+        if (minor) {
+            String reason =
+                    result < 0
+                            ? TOO_OLD_FOR_MINOR
+                            : tryRegister(posix, calls, made, frames, MODE_WP | MODE_MINOR);
+            if (!reason.isEmpty()) {
+                throw new PagingException(PagingError.NOT_SUPPORTED, reason);
+            }
+            return new FaultDescriptor(posix, calls, made, "", /* holdsMinor= */ true);
+        }
+        String noWriteProtect = "";
         if (result == -Errno.EINVAL) {
             noWriteProtect = "the kernel cannot write-protect shared memory, Linux 5.19 can";
             result = calls.ioctl(scratch, made, FaultCalls.IOCTL_API, API, FEATURE_THREAD_ID, 0);
         }
         if (result < 0) {
-            posix.close(scratch, made);
             throw new PagingException(
                     PagingError.NOT_SUPPORTED,
                     "ioctl(userfaultfd, UFFDIO_API, features=0x"
@@ -74,9 +117,9 @@ final class FaultDescriptor {
                             + "; the kernel does not say which thread is held, Linux 4.14 does");
         }
         if (noWriteProtect.isEmpty()) {
-            noWriteProtect = tryWriteProtect(posix, calls, made, frames);
+            noWriteProtect = tryRegister(posix, calls, made, frames, MODE_WP);
         }
-        return new FaultDescriptor(posix, calls, made, noWriteProtect);
+        return new FaultDescriptor(posix, calls, made, noWriteProtect, /* holdsMinor= */ false);
     }
 
     private static PagingException refused(int byCall, int byDevice) {
@@ -97,8 +140,8 @@ final class FaultDescriptor {
     /// Registers one page of the frames, which only files in memory allow.
     ///
     /// @return empty when that works, or why not
-    private static String tryWriteProtect(
-            Posix posix, FaultCalls calls, int descriptor, int frames) {
+    private static String tryRegister(
+            Posix posix, FaultCalls calls, int descriptor, int frames, long mode) {
         var scratch = new CallScratch();
         long bytes = PageSize.BASE_BYTES;
         long at = posix.mmap(scratch, 0, bytes, Posix.PROT_READ, Posix.MAP_SHARED, frames, 0);
@@ -106,8 +149,17 @@ final class FaultDescriptor {
             return "mmap(a frame) = " + Errno.name((int) -at);
         }
         int result =
-                calls.ioctl(scratch, descriptor, FaultCalls.IOCTL_REGISTER, at, bytes, MODE_WP, 0);
+                calls.ioctl(scratch, descriptor, FaultCalls.IOCTL_REGISTER, at, bytes, mode, 0);
+        // A frame that was never used is no page yet, which the host finds out later than a mode
+        // that it does not know.
+        boolean tooOld =
+                result >= 0
+                        && (mode & MODE_MINOR) != 0
+                        && enter(calls, scratch, descriptor, at, CONTINUE_WP) == -Errno.EINVAL;
         posix.munmap(scratch, at, bytes);
+        if (tooOld) {
+            return TOO_OLD_FOR_MINOR;
+        }
         return result >= 0
                 ? ""
                 : "the frames lie in a file that the host cannot write-protect: UFFDIO_REGISTER = "
@@ -135,15 +187,21 @@ final class FaultDescriptor {
         }
     }
 
-    /// Lets writes to read-only pages be held, when the host agrees.
+    /// Lets accesses to pages that show frames be held, when the host agrees: writes where they may
+    /// only be read, and with minor faults the first access to each.
     ///
-    /// @param address host address of pages that show frames
+    /// @param address host address of the pages
     /// @param bytes how much
-    /// @param protection what the pages allow, without PROT_WRITE
-    void armWriteProtect(CallScratch scratch, long address, long bytes, int protection) {
-        if (noWriteProtect.isEmpty()
-                && bytes <= MAX_WP_BYTES
-                && register(scratch, address, bytes, MODE_WP) == 0
+    /// @param protection what the pages allow
+    void armShown(CallScratch scratch, long address, long bytes, int protection) {
+        boolean writes =
+                (protection & Posix.PROT_WRITE) == 0
+                        && noWriteProtect.isEmpty()
+                        && bytes <= MAX_WP_BYTES;
+        long mode = (writes ? MODE_WP : 0) | (holdsMinor ? MODE_MINOR : 0);
+        if (mode != 0
+                && register(scratch, address, bytes, mode) == 0
+                && writes
                 && calls.ioctl(
                                 scratch,
                                 descriptor,
@@ -154,6 +212,40 @@ final class FaultDescriptor {
                         == 0) {
             posix.mprotect(scratch, address, bytes, protection | Posix.PROT_WRITE);
         }
+    }
+
+    /// Whether the first access to each page is held.
+    boolean holdsMinor() {
+        return holdsMinor;
+    }
+
+    /// Has the host enter a page in its own table that it holds an access at though the page shows
+    /// a frame, and goes on holding it.
+    ///
+    /// @param address host address of the page
+    /// @param writable whether the page may be written
+    /// @return 0 or more, or the negative error number
+    int enter(CallScratch scratch, long address, boolean writable) {
+        int result = -Errno.EINVAL;
+        if (!writable) {
+            result = enter(calls, scratch, descriptor, address, CONTINUE_DONTWAKE | CONTINUE_WP);
+        }
+        // A page that may only be read is not armed against writes where the host had no room.
+        return result == -Errno.EINVAL
+                ? enter(calls, scratch, descriptor, address, CONTINUE_DONTWAKE)
+                : result;
+    }
+
+    private static int enter(
+            FaultCalls calls, CallScratch scratch, int descriptor, long address, long mode) {
+        return calls.ioctl(
+                scratch,
+                descriptor,
+                FaultCalls.IOCTL_CONTINUE,
+                address,
+                PageSize.BASE_BYTES,
+                mode,
+                0);
     }
 
     private int register(CallScratch scratch, long address, long bytes, long mode) {

@@ -11,7 +11,9 @@ final class FaultMessages {
     private static final int MOST = 8;
     private static final long MESSAGE_BYTES = 32;
     private static final byte EVENT_PAGEFAULT = 0x12;
+    private static final long FLAG_WRITE = 1;
     private static final long FLAG_WP = 2;
+    private static final long FLAG_MINOR = 4;
     private static final long FLAGS_OFFSET = 8;
     private static final long ADDRESS_OFFSET = 16;
     private static final long THREAD_OFFSET = 24;
@@ -52,7 +54,21 @@ final class FaultMessages {
 
     /// Whether a write was held at a page that is there.
     boolean isWriteProtect(int index) {
-        return (word(index, FLAGS_OFFSET) & FLAG_WP) != 0;
+        return has(index, FLAG_WP);
+    }
+
+    /// Whether an access was held at a page that shows a frame and only has to be entered.
+    boolean isMinor(int index) {
+        return has(index, FLAG_MINOR);
+    }
+
+    /// Whether the access is a write.
+    boolean isWrite(int index) {
+        return has(index, FLAG_WRITE);
+    }
+
+    private boolean has(int index, long flag) {
+        return (word(index, FLAGS_OFFSET) & flag) != 0;
     }
 
     /// The number of the thread that is held.

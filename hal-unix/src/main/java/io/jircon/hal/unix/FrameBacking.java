@@ -97,7 +97,7 @@ final class FrameBacking implements AutoCloseable {
                     (sized < 0 ? "ftruncate" : "mmap") + "(frames, bytes=" + bytes + ")", address);
         }
         var arena = Arena.ofShared();
-        MemorySegment segment = Posix.segment(address, bytes, arena);
+        MemorySegment segment = Posix.segment(address, bytes, arena, () -> {});
         return new FrameBacking(posix, descriptor, segment, arena, null);
     }
 

@@ -79,10 +79,12 @@ final class HeldFaults implements AutoCloseable {
     /// Makes the descriptors. There are no threads before [#start].
     ///
     /// @param frames the file that windows will show
+    /// @param minor whether the first access to each page has to be held as well
     /// @throws PagingException NOT_SUPPORTED when the host refuses, with the call, the error and
     ///   what to do; NO_RESOURCES when there is no descriptor left
-    static HeldFaults open(Posix posix, FaultCalls calls, int frames, UnixMmapHal hal) {
-        FaultDescriptor descriptor = FaultDescriptor.open(posix, calls, frames);
+    static HeldFaults open(
+            Posix posix, FaultCalls calls, int frames, boolean minor, UnixMmapHal hal) {
+        FaultDescriptor descriptor = FaultDescriptor.open(posix, calls, frames, minor);
         try {
             FaultEvents events = FaultEvents.open(posix, calls, descriptor);
             return new HeldFaults(calls, descriptor, events, hal);

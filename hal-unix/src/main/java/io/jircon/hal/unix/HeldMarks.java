@@ -1,6 +1,7 @@
 package io.jircon.hal.unix;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.jircon.hal.AccessKind;
 import io.jircon.hal.PageSize;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -16,6 +17,9 @@ import java.util.List;
 /// and need that lock. Instead readings and wakes know of each other: a message that is read while
 /// its page is being woken may be of an access that has gone on already. It is dropped, and the
 /// page woken once more; an access that is still held sends another message then.
+///
+/// Accesses at pages that only have to be entered (minor faults) are not marked: changes of page
+/// tables wait for them, and what has them go on waits for no page table.
 final class HeldMarks {
     private record Range(long address, long bytes) {
         boolean contains(long at) {
@@ -47,6 +51,9 @@ final class HeldMarks {
     private long missingFaults;
 
     @GuardedBy("mutex")
+    private long minorFaults;
+
+    @GuardedBy("mutex")
     private long writeProtectFaults;
 
     HeldMarks(FaultCalls calls, FaultDescriptor descriptor, UnixMmapHal hal) {
@@ -59,6 +66,13 @@ final class HeldMarks {
     long missingFaults() {
         synchronized (mutex) {
             return missingFaults;
+        }
+    }
+
+    /// How many accesses were held at pages that only had to be entered.
+    long minorFaults() {
+        synchronized (mutex) {
+            return minorFaults;
         }
     }
 
@@ -153,6 +167,12 @@ final class HeldMarks {
     @GuardedBy("mutex")
     private Runnable mark(FaultMessages messages, int index) {
         long address = messages.address(index);
+        if (messages.isMinor(index)) {
+            // Never marked: the host may have sent the message and then found the page entered.
+            minorFaults++;
+            AccessKind access = messages.isWrite(index) ? AccessKind.WRITE : AccessKind.READ;
+            return () -> hal.enterHeld(address, access);
+        }
         if (messages.isWriteProtect(index)) {
             writeProtectFaults++;
         } else {

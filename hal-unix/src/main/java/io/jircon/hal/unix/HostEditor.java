@@ -1,6 +1,5 @@
 package io.jircon.hal.unix;
 
-import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
 
 /// Tells the host what an [EditPlan] changes, in as few calls as can be: neighbouring edits that
@@ -151,10 +150,6 @@ final class HostEditor {
                     case PROTECT -> "mprotect(page=" + start + ", pages=" + (end - start) + ")";
                     default -> "mmap(page=" + start + ", pages=" + (end - start) + " of reserve)";
                 };
-        PagingException plain = Posix.failure(call, result);
-        // ENOMEM here is the host's room for mappings, not a frame of the machine.
-        return plain.error() == PagingError.NO_MEMORY
-                ? new PagingException(PagingError.NO_RESOURCES, Posix.textOf(plain))
-                : plain;
+        return HostWindow.refusal(call, result);
     }
 }

@@ -79,12 +79,28 @@ final class HostWindow {
     }
 
     private static PagingException refused(long sizeBytes, long result) {
-        PagingException failed =
-                Posix.failure("mmap(window of " + hex(sizeBytes) + " bytes)", result);
-        // ENOMEM here is the host's room for addresses, not a frame of the machine.
+        return refusal("mmap(window of " + hex(sizeBytes) + " bytes)", result);
+    }
+
+    /// The exception for a call about addresses that the host refused.
+    ///
+    /// @param call the call with its arguments
+    /// @param result the negative error number
+    /// @return NO_RESOURCES for ENOMEM, which is the host's room for addresses and mappings, not a
+    ///   frame of the machine; else as [Posix#failure]
+    static PagingException refusal(String call, long result) {
+        PagingException failed = Posix.failure(call, result);
         return failed.error() == PagingError.NO_MEMORY
                 ? new PagingException(PagingError.NO_RESOURCES, Posix.textOf(failed))
                 : failed;
+    }
+
+    /// Reserves another window for the same frames, where the host chooses.
+    ///
+    /// @param bytes how much, a multiple of the base page
+    /// @throws PagingException as [#reserveAnywhere]
+    HostWindow another(long bytes) {
+        return reserveAnywhere(posix, frames, bytes);
     }
 
     /// Host address of the first byte.
@@ -184,7 +200,7 @@ final class HostWindow {
     /// @param hostPage what the first of them shows
     void rearm(long page, long count, long hostPage) {
         FaultDescriptor descriptor = arms;
-        if (descriptor == null || isWritable(hostPage)) {
+        if (descriptor == null || (isWritable(hostPage) && !descriptor.holdsMinor())) {
             return;
         }
         long bytes = checkedBytes(page, count);
@@ -192,7 +208,32 @@ final class HostWindow {
             descriptor.armMissing(scratch, addressOf(page), bytes);
         } else {
             int protection = HostFrames.protectionOf(hostPage);
-            descriptor.armWriteProtect(scratch, addressOf(page), bytes, protection);
+            descriptor.armShown(scratch, addressOf(page), bytes, protection);
+        }
+    }
+
+    /// Has the host enter a page in its own table that it holds an access at. Not under the table's
+    /// lock, but what the page shows must not change meanwhile.
+    ///
+    /// @param own scratch of the caller
+    /// @param page number in the window
+    /// @param hostPage what it shows, a frame
+    /// @param descriptor what holds the access
+    /// @return 0 or more, or the negative error number
+    int enterHeld(CallScratch own, long page, long hostPage, FaultDescriptor descriptor) {
+        return descriptor.enter(own, addressOf(page), isWritable(hostPage));
+    }
+
+    /// Has the host take the pages of a range out of its own table, so that the next access to each
+    /// is held; nothing where such accesses are not. What the pages show stays.
+    ///
+    /// @param page first page of the window
+    /// @param count how many pages
+    void forgetEntered(long page, long count) {
+        if (holdsMinor()) {
+            long bytes = checkedBytes(page, count);
+            // A wish: where the host refuses it, those accesses are not held.
+            posix.madvise(scratch, addressOf(page), bytes, Posix.MADV_DONTNEED);
         }
     }
 
@@ -217,6 +258,12 @@ final class HostWindow {
         if (posix.mprotect(scratch, address, sizeBytes, Posix.PROT_NONE) < 0) {
             hide(0, sizeBytes >>> PageSize.BASE_SHIFT);
         }
+    }
+
+    /// Whether the host holds the first access to each page that shows a frame.
+    boolean holdsMinor() {
+        FaultDescriptor descriptor = arms;
+        return descriptor != null && descriptor.holdsMinor();
     }
 
     /// Whether every page of a range is still mapped, by whatever.

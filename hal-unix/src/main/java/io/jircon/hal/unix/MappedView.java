@@ -15,8 +15,14 @@ public final class MappedView implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
     private final MemorySegment segment;
 
-    MappedView(long hostAddress, long sizeBytes, AccessKind access) {
-        MemorySegment whole = Posix.segment(hostAddress, sizeBytes, arena);
+    /// Opens a view.
+    ///
+    /// @param hostAddress of the first byte
+    /// @param sizeBytes its length
+    /// @param access READ or WRITE
+    /// @param atEnd is run once, when nobody can use the view any more
+    MappedView(long hostAddress, long sizeBytes, AccessKind access, Runnable atEnd) {
+        MemorySegment whole = Posix.segment(hostAddress, sizeBytes, arena, atEnd);
         segment = access == AccessKind.WRITE ? whole : whole.asReadOnly();
     }
 

@@ -31,24 +31,30 @@ final class PinnedViews {
     private final TableBounds bounds;
     private final PageRuns runs;
     private final HostFrames frames;
-    private final long windowAddress;
+    private final HostWindow window;
+    private final MappingBudget budget;
+    private final boolean holdsMinor;
     private final AccessedMarks marks;
     private final List<Pin> pins = new ArrayList<>();
 
     PinnedViews(
+            UnixMmapHal hal,
             TableBounds bounds,
             PageRuns runs,
-            HostFrames frames,
-            long windowAddress,
+            HostWindow window,
             AccessedMarks marks) {
         this.bounds = bounds;
         this.runs = runs;
-        this.frames = frames;
-        this.windowAddress = windowAddress;
+        this.frames = hal.hostFrames();
+        this.window = window;
+        this.budget = hal.budget();
+        this.holdsMinor = hal.holdsMinor();
         this.marks = marks;
     }
 
     /// As [UnixMmapPageTable#pin], of an open table.
+    ///
+    /// @throws PagingException also as [FrameAlias#open]
     MappedView open(long vaddr, long sizeBytes, AccessKind access) {
         if (sizeBytes <= 0) {
             throw PagingException.outOfRange("sizeBytes", sizeBytes, "is not more than 0");
@@ -64,11 +70,22 @@ final class PinnedViews {
             checkPinnable(page, access);
         }
         dropEnded();
-        var view = new MappedView(windowAddress + (vaddr - bounds.first()), sizeBytes, access);
+        MappedView view = view(vaddr, sizeBytes, access, firstPage, endPage);
         int needed = access.requiredBits() & MmuFlags.ACCESS_MASK;
         pins.add(new Pin(view, firstPage, endPage, needed));
         marks.set(firstPage, endPage - firstPage);
         return view;
+    }
+
+    private MappedView view(
+            long vaddr, long sizeBytes, AccessKind access, long firstPage, long endPage) {
+        long offset = vaddr - bounds.vaddrOf(firstPage);
+        if (!holdsMinor) {
+            return new MappedView(
+                    window.addressOf(firstPage) + offset, sizeBytes, access, () -> {});
+        }
+        FrameAlias alias = FrameAlias.open(window, budget, frames, runs, firstPage, endPage);
+        return new MappedView(alias.address() + offset, sizeBytes, access, alias::close);
     }
 
     private void checkPinnable(long page, AccessKind access) {

@@ -54,9 +54,8 @@ class Posix {
             0x400000 | (System.getProperty("os.arch", "").startsWith("aarch") ? 0x4000 : 0x10000);
 
     static final int MADV_NORMAL = 0;
+    static final int MADV_DONTNEED = 4;
     static final int MADV_HUGEPAGE = 14;
-    static final int MADV_POPULATE_READ = 22;
-    static final int MADV_POPULATE_WRITE = 23;
 
     private static final int SC_PAGESIZE = 30;
 
@@ -266,12 +265,13 @@ class Posix {
 
     /// Names host memory as a segment that dies with an arena.
     ///
-    /// @param address host address of a mapping that outlives the arena
+    /// @param address host address of a mapping that stays until the end
     /// @param bytes its size
     /// @param arena bounds the segment's life
+    /// @param atEnd is run when the arena is closed and nobody can use the segment any more
     /// @return the segment
-    static MemorySegment segment(long address, long bytes, Arena arena) {
-        return MemorySegment.ofAddress(address).reinterpret(bytes, arena, null);
+    static MemorySegment segment(long address, long bytes, Arena arena, Runnable atEnd) {
+        return MemorySegment.ofAddress(address).reinterpret(bytes, arena, ended -> atEnd.run());
     }
 
     /// The exception for a call that failed for no reason that the caller knows better.

@@ -16,12 +16,15 @@ final class TableEditor {
     private final UnixMmapPageTable table;
     private final TableBounds bounds;
     private final PageRuns runs;
+    private final HostFrames frames;
+    private final HostWindow window;
     private final EditPlanner planner;
     private final PinnedViews views;
     private final UnixMmapHarvester harvester;
     private final MappingBudget budget;
     private final HostEditor host;
     private final EditPlan plan;
+    private final CallScratch enterScratch = new CallScratch();
     private final EditPlan.MappingCount mappings = new EditPlan.MappingCount();
 
     /// Host mappings of the window, as the budget counts them.
@@ -46,12 +49,14 @@ final class TableEditor {
         this.table = table;
         this.bounds = bounds;
         this.runs = runs;
+        this.frames = hal.hostFrames();
+        this.window = window;
         this.planner = planner;
         this.views = views;
         this.harvester = harvester;
         this.budget = hal.budget();
         this.host = new HostEditor(window);
-        this.plan = new EditPlan(hal.hostFrames());
+        this.plan = new EditPlan(frames);
     }
 
     /// Enters a run of frames.
@@ -134,22 +139,49 @@ final class TableEditor {
         budget.take(mappings.peak, mappings.change, shrinking);
         harvester.forgetAbsent(plan);
         try {
-            host.carryOut(plan);
+            carryOut();
         } catch (PagingException refused) {
             budget.giveBack(mappings.change);
             broken = host.isBroken();
             throw refused;
         }
         mappingCount += mappings.change;
+        if (plan.weakens()) {
+            hal.awaitAccesses(table);
+        }
+        harvester.changed(plan);
+    }
+
+    private void carryOut() {
+        if (!hal.holdsMinor()) {
+            changeHostAndShadow();
+            return;
+        }
+        synchronized (this) { // with enterHeld
+            changeHostAndShadow();
+        }
+    }
+
+    private void changeHostAndShadow() {
+        host.carryOut(plan);
         for (int edit = 0; edit < plan.size(); edit++) {
             if (plan.before(edit) != plan.after(edit)) {
                 runs.set(plan.page(edit), plan.count(edit), plan.after(edit));
             }
         }
-        if (plan.weakens()) {
-            hal.awaitAccesses(table);
-        }
-        harvester.changed(plan);
+    }
+
+    /// Has the host enter a page in its own table that it holds an access at though the page has an
+    /// entry. Does not take the table's lock, whose holder may be waiting for the access.
+    ///
+    /// @param page number in the window
+    /// @param held what holds the access
+    /// @return 0 or more, or the negative error number; 0 when there is no entry any more
+    synchronized int enterHeld(long page, FaultDescriptor held) {
+        long hostPage = frames.hostPage(runs.get(page));
+        return hostPage == HostFrames.NO_HOST_PAGE
+                ? 0
+                : window.enterHeld(enterScratch, page, hostPage, held);
     }
 
     /// Whether the host no longer shows what the shadow says: only closing is left. Takes no lock.

@@ -28,6 +28,7 @@ final class TableFaults {
     private final TableShadow shadow;
     private final HostWindow window;
     private final HostFrames frames;
+    private final TableEditor editor;
 
     private volatile @Nullable FaultHandler handler;
     private volatile boolean armed;
@@ -42,13 +43,15 @@ final class TableFaults {
             TableBounds bounds,
             TableShadow shadow,
             HostWindow window,
-            HostFrames frames) {
+            HostFrames frames,
+            TableEditor editor) {
         this.held = held;
         this.lock = lock;
         this.bounds = bounds;
         this.shadow = shadow;
         this.window = window;
         this.frames = frames;
+        this.editor = editor;
     }
 
     /// Whether accesses through the table may be held.
@@ -125,6 +128,24 @@ final class TableFaults {
         }
         while (!goOnOrEnd(access)) {
             LockSupport.parkNanos(PAUSE_NANOS);
+        }
+    }
+
+    /// Tells the handler of an access that is held though the page's entry allows it, or an entry
+    /// that was there a moment ago, and lets it go on. Takes no lock of the table's.
+    void enterHeld(long page, AccessKind access) {
+        FaultHandler told = handler;
+        try {
+            if (told != null) {
+                told.minorFault(bounds.vaddrOf(page), access);
+            }
+        } catch (Throwable whatever) {
+            // As in resolve: nobody would see it here, and the access must go on.
+        } finally {
+            if (editor.enterHeld(page, held.descriptor()) == -Errno.ENOMEM) {
+                LockSupport.parkNanos(PAUSE_NANOS);
+            }
+            held.marks().goOn(window.addressOf(page), PageSize.BASE_BYTES);
         }
     }
 

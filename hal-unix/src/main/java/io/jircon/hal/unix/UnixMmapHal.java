@@ -1,6 +1,7 @@
 package io.jircon.hal.unix;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.jircon.hal.AccessKind;
 import io.jircon.hal.AddressSpaceKind;
 import io.jircon.hal.BuddyFrameAllocator;
 import io.jircon.hal.FrameAllocator;
@@ -19,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.ObjLongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /// The host's own MMU as a machine: frames in a file of the host, each page table a reserved window
@@ -306,6 +308,11 @@ public final class UnixMmapHal implements Hal {
         return heldFaults;
     }
 
+    /// Whether the host holds the first access to each page that has an entry.
+    boolean holdsMinor() {
+        return heldFaults != null && heldFaults.descriptor().holdsMinor();
+    }
+
     /// The access that a thread of the host is held in.
     ///
     /// @param thread the host's number of it
@@ -325,6 +332,17 @@ public final class UnixMmapHal implements Hal {
     ///
     /// @param address host address of the page that it is held at
     void endForeignAccess(long address) {
+        atPage(address, TableFaults::endForeign);
+    }
+
+    /// Has an access go on that is held at a page which only has to be entered.
+    ///
+    /// @param address host address of the page
+    void enterHeld(long address, AccessKind access) {
+        atPage(address, (faults, page) -> faults.enterHeld(page, access));
+    }
+
+    private void atPage(long address, ObjLongConsumer<TableFaults> action) {
         List<UnixMmapPageTable> open;
         synchronized (lock) {
             open = List.copyOf(tables.keySet());
@@ -332,7 +350,7 @@ public final class UnixMmapHal implements Hal {
         for (UnixMmapPageTable table : open) {
             TableFaults own = table.faults();
             if (own != null && own.pageAt(address) >= 0) {
-                own.endForeign(own.pageAt(address));
+                action.accept(own, own.pageAt(address));
             }
         }
     }

@@ -22,6 +22,7 @@ final class UnixMmapHarvester {
     private final EditPlanner planner;
     private final PinnedViews views;
     private final AccessedMarks marks;
+    private final HostWindow window;
     private final long pageCount;
 
     /// Pages between a 2 MiB border and the first page of the window.
@@ -35,12 +36,14 @@ final class UnixMmapHarvester {
             PageRuns runs,
             EditPlanner planner,
             PinnedViews views,
-            AccessedMarks marks) {
+            AccessedMarks marks,
+            HostWindow window) {
         this.bounds = bounds;
         this.runs = runs;
         this.planner = planner;
         this.views = views;
         this.marks = marks;
+        this.window = window;
         this.pageCount = bounds.pageOf(bounds.last()) + 1;
         this.skew = (bounds.first() >>> PageSize.BASE_SHIFT) & ((1L << TABLE_SHIFT) - 1);
     }
@@ -81,7 +84,20 @@ final class UnixMmapHarvester {
             found |= marks.take(at, count, told, toldFrom + (int) (at - page));
             at += count;
         }
+        if (found && window.holdsMinor()) {
+            holdNext(page, told, toldFrom, toldFrom + (int) (end - page));
+        }
         return found;
+    }
+
+    /// Has the next access to each page that was told be held.
+    private void holdNext(long page, BitSet told, int from, int end) {
+        int first = told.nextSetBit(from);
+        while (first >= 0 && first < end) {
+            int after = Math.min(told.nextClearBit(first), end);
+            window.forgetEntered(page + (first - from), after - first);
+            first = told.nextSetBit(after);
+        }
     }
 
     /// Marks the entries of a range.

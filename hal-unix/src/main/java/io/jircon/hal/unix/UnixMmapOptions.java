@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 /// | `directory` | where a nameless file for the frames is made | in memory (memfd) |
 /// | `file` | a frame file that outlives the machine and is opened again when it exists | none |
 /// | `huge-pages` | `hint`: ask the host to back runs that fill whole huge pages with such | off |
-/// | `faults` | `userfaultfd`: hold accesses until their faults are resolved; `efault`: let them come back; `auto`: hold them where the host can | auto |
+/// | `faults` | `userfaultfd`: hold accesses until their faults are resolved; `minor`: as that, and hold the first access to each page that has an entry; `efault`: let them come back; `auto`: `userfaultfd` where the host can, else `efault` | auto |
 ///
 /// Reserved huge pages (a memfd of kind hugetlb) are no option: the host maps those only whole and
 /// refuses each 4 KiB piece of one with EINVAL, and 4 KiB is what a page is here.
@@ -104,10 +104,11 @@ record UnixMmapOptions(
         return switch (text) {
             case "auto" -> FaultMode.Wish.AUTO;
             case "userfaultfd" -> FaultMode.Wish.USERFAULTFD;
+            case "minor" -> FaultMode.Wish.MINOR;
             case "efault" -> FaultMode.Wish.EFAULT;
             default ->
                     throw notSupported(
-                            FAULTS + "=" + text + " is none of auto, userfaultfd, efault");
+                            FAULTS + "=" + text + " is none of auto, userfaultfd, minor, efault");
         };
     }
 

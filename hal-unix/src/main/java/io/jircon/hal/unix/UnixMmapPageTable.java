@@ -78,8 +78,9 @@ public final class UnixMmapPageTable implements PageTableTrait {
         this.shadow = new TableShadow(bounds);
         this.marks = new AccessedMarks(window.sizeBytes() >>> PageSize.BASE_SHIFT);
         this.planner = new EditPlanner(bounds, shadow.runs(), frames, window.address());
-        this.views = new PinnedViews(bounds, shadow.runs(), frames, window.address(), marks);
-        this.harvester = new UnixMmapHarvester(bounds, shadow.runs(), planner, views, marks);
+        this.views = new PinnedViews(hal, bounds, shadow.runs(), window, marks);
+        this.harvester =
+                new UnixMmapHarvester(bounds, shadow.runs(), planner, views, marks, window);
         this.editor =
                 new TableEditor(
                         hal, this, window, bounds, shadow.runs(), planner, views, harvester);
@@ -87,7 +88,7 @@ public final class UnixMmapPageTable implements PageTableTrait {
         this.faults =
                 held == null
                         ? null
-                        : new TableFaults(held, lock, bounds, shadow, window, this.frames);
+                        : new TableFaults(held, lock, bounds, shadow, window, this.frames, editor);
     }
 
     @Override
@@ -367,7 +368,8 @@ public final class UnixMmapPageTable implements PageTableTrait {
     }
 
     /// Opens a range to plain memory access, without a system call for each: a view of the very
-    /// host addresses, with the host's own protection.
+    /// host addresses, with the host's own protection; where minor faults are held (option
+    /// `faults`) of the same frames at addresses of its own, since Java code must never be held.
     ///
     /// Its pages count as accessed: for each harvest while it is open, and for the next one after.
     ///
@@ -380,9 +382,10 @@ public final class UnixMmapPageTable implements PageTableTrait {
     /// @param sizeBytes length, more than 0
     /// @param access READ for a read-only view, or WRITE
     /// @return the view, which the caller closes
-    /// @throws PagingException BAD_STATE when the table is closed; OUT_OF_RANGE; NOT_MAPPED when a
-    ///   page has no entry or its frame is outside the memory; NOT_SUPPORTED when a page does not
-    ///   allow the access, and for EXECUTE
+    /// @throws PagingException BAD_STATE when the table is closed; OUT_OF_RANGE; NO_RESOURCES when
+    ///   minor faults are held and the host has no room for the addresses; NOT_MAPPED when a page
+    ///   has no entry or its frame is outside the memory; NOT_SUPPORTED when a page does not allow
+    ///   the access, and for EXECUTE
     public MappedView pin(long vaddr, long sizeBytes, AccessKind access) {
         lock.lock();
         try {

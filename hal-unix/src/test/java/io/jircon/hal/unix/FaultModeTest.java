@@ -35,6 +35,7 @@ class FaultModeTest {
         int watchedBefore;
         long refusedFeatures;
         long refusedMode;
+        long refusedContinue;
 
         OtherHost() {
             super(Posix.get());
@@ -71,7 +72,8 @@ class FaultModeTest {
         int ioctl(CallScratch scratch, int descriptor, long request, long... words) {
             boolean refused =
                     (request == IOCTL_API && (words[1] & refusedFeatures) != 0)
-                            || (request == IOCTL_REGISTER && words[2] == refusedMode);
+                            || (request == IOCTL_REGISTER && words[2] == refusedMode)
+                            || (request == IOCTL_CONTINUE && (words[2] & refusedContinue) != 0);
             return refused ? -Errno.EINVAL : super.ioctl(scratch, descriptor, request, words);
         }
     }
@@ -240,12 +242,38 @@ class FaultModeTest {
         }
     }
 
+    @ParameterizedTest(name = "features={0} mode={1} continue={2}")
+    @CsvSource({
+        "1024, 0, 0, 'the kernel cannot hold minor faults of pages that it write-protects,"
+                + " Linux 6.4 can'",
+        "0, 0, 2, 'the kernel cannot hold minor faults of pages that it write-protects,"
+                + " Linux 6.4 can'",
+        "0, 6, 0, 'the frames lie in a file that the host cannot write-protect:"
+                + " UFFDIO_REGISTER = EINVAL'"
+    })
+    void hostThatCannotHoldMinorFaultsMakesNoMachineThatDoes(
+            long features, long mode, long continued, String reason) {
+        Userfaultfd.openMinor(Posix.get(), new FaultCalls(Posix.get()), HalConfig.DEFAULT).close();
+        host.refusedFeatures = features;
+        host.refusedMode = mode;
+        host.refusedContinue = continued;
+        long before = HostMaps.descriptors();
+        var thrown = assertThrows(PagingException.class, () -> open("minor"));
+        assertEquals(
+                "NOT_SUPPORTED: option faults=minor: " + reason + "; or take faults=efault",
+                thrown.getMessage());
+        assertEquals(before, HostMaps.descriptors());
+        try (UnixMmapHal hal = open("userfaultfd")) {
+            assertEquals("userfaultfd: missing and write-protect faults", hal.faults());
+        }
+    }
+
     @Test
     void valueThatIsNoneIsNotSupported() {
         var thrown = assertThrows(PagingException.class, () -> open("maybe"));
         assertEquals(PagingError.NOT_SUPPORTED, thrown.error());
         assertEquals(
-                "NOT_SUPPORTED: faults=maybe is none of auto, userfaultfd, efault",
+                "NOT_SUPPORTED: faults=maybe is none of auto, userfaultfd, minor, efault",
                 thrown.getMessage());
     }
 

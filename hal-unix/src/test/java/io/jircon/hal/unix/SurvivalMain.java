@@ -9,11 +9,13 @@ import io.jircon.hal.OnExisting;
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PagingError;
 import io.jircon.hal.PagingException;
+import io.jircon.hal.UnusedTables;
 import java.io.PrintStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -86,6 +88,9 @@ final class SurvivalMain {
                     held.marks().missingFaults(),
                     held.marks().writeProtectFaults(),
                     main.resolved.get());
+            if (held.descriptor().holdsMinor()) {
+                out.println("minor=" + held.marks().minorFaults());
+            }
         }
     }
 
@@ -191,7 +196,7 @@ final class SurvivalMain {
         long paddr = hal.memory().base() + random.nextInt(PAGES) * PAGE;
         MmuFlags flags = FLAGS[random.nextInt(FLAGS.length)];
         OnExisting existing = OnExisting.values()[random.nextInt(3)];
-        switch (random.nextInt(12)) {
+        switch (random.nextInt(13)) {
             case 0, 1, 2, 3, 4 ->
                     table.mapRange(vaddr, paddr, count * PAGE, flags, HugePages.ALLOWED, existing);
             case 5 -> table.mapPages(vaddr, new long[] {paddr}, 0, 1, flags, existing);
@@ -200,6 +205,12 @@ final class SurvivalMain {
             case 8 -> table.protectRange(vaddr, count * PAGE, flags);
             case 9 -> table.writeProtectRange(vaddr, count * PAGE);
             case 10 -> table.query(vaddr);
+            case 11 ->
+                    table.harvestAccessed(
+                            vaddr,
+                            count * PAGE,
+                            UnusedTables.values()[random.nextInt(2)],
+                            new BitSet());
             default -> {
                 int slot = random.nextInt(TABLES);
                 if (random.nextInt(20) == 0) {

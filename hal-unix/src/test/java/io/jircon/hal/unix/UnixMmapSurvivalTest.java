@@ -26,6 +26,14 @@ class UnixMmapSurvivalTest {
         survives(seed, ACCESSES / 3, "userfaultfd");
     }
 
+    /// Views among them, which the host must not hold.
+    @ParameterizedTest(name = "seed={0}")
+    @ValueSource(longs = {5, 6})
+    void soTheyDoWhereItHoldsTheFirstAccessToEachPage(long seed) throws Exception {
+        Userfaultfd.openMinor(Posix.get(), new FaultCalls(Posix.get()), HalConfig.DEFAULT).close();
+        survives(seed, ACCESSES / 3, "minor");
+    }
+
     private static void survives(long seed, int accesses, String faults) throws Exception {
         Process child =
                 ChildJvm.start(

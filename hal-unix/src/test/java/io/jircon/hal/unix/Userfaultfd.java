@@ -15,8 +15,18 @@ final class Userfaultfd {
     }
 
     static UnixMmapHal open(Posix posix, FaultCalls calls, HalConfig config) {
+        return open("userfaultfd", posix, calls, config);
+    }
+
+    /// Machines that hold minor faults as well.
+    static UnixMmapHal openMinor(Posix posix, FaultCalls calls, HalConfig config) {
+        return open("minor", posix, calls, config);
+    }
+
+    private static UnixMmapHal open(
+            String faults, Posix posix, FaultCalls calls, HalConfig config) {
         try {
-            return UnixMmapHal.open(posix, calls, config.withOption("faults", "userfaultfd"));
+            return UnixMmapHal.open(posix, calls, config.withOption("faults", faults));
         } catch (PagingException refused) {
             if (refused.error() != PagingError.NOT_SUPPORTED) {
                 throw refused;
