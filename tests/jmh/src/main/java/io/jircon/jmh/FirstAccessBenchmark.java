@@ -19,7 +19,8 @@ import org.openjdk.jmh.annotations.Warmup;
 /// The first access to a page of `unix-mmap`, from its fault to its data, in each mode:
 ///
 /// - `efault`: the access comes back, the page is entered, the access is made again;
-/// - `userfaultfd`: the host holds the access, and a thread of the machine has the page entered.
+/// - `userfaultfd`: the host holds the access, and a thread of the machine has the page entered;
+/// - `minor`: the page has its entry, and the host holds the access until it is told to go on.
 ///
 /// [FirstAccessComparison] has the same from C beside it.
 @State(Scope.Benchmark)
@@ -32,7 +33,7 @@ public class FirstAccessBenchmark {
     private static final int PAGES = 1024;
 
     /// Option `faults` of the machine.
-    @Param({"efault", "userfaultfd"})
+    @Param({"efault", "userfaultfd", "minor"})
     public String faults;
 
     private FirstAccesses pages;

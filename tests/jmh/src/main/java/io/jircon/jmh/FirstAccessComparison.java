@@ -11,6 +11,8 @@ import java.util.Map;
 /// - `efault`: the access comes back, the page is entered, the access is made again;
 /// - `userfaultfd`: the host holds the access; a thread that waits for such messages has the page
 ///   entered, and wakes the access;
+/// - `minor`: the page has its entry, but nobody has accessed it: the host holds the access until
+///   it is told to enter the page in its own table;
 /// - `zeropage`: as `userfaultfd`, but the page is one of zeroes of the host's own, which one call
 ///   enters and wakes. It is no frame of a machine: the line says how little a held access can
 ///   take.
@@ -35,6 +37,7 @@ public final class FirstAccessComparison {
                 c.addAll(program.run(PAGES, ROUNDS));
                 jircon.addAll(measure("efault"));
                 jircon.addAll(measure("userfaultfd"));
+                jircon.addAll(measure("minor"));
             }
         }
         jircon.print(Map.of("C", c));

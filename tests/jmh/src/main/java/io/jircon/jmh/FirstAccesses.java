@@ -4,17 +4,21 @@ import io.jircon.hal.AddressSpaceKind;
 import io.jircon.hal.Hal;
 import io.jircon.hal.HalConfig;
 import io.jircon.hal.Hals;
+import io.jircon.hal.HugePages;
 import io.jircon.hal.Mmu;
 import io.jircon.hal.MmuFlags;
+import io.jircon.hal.OnExisting;
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PageTableTrait;
 import java.lang.foreign.MemorySegment;
 
-/// A machine `unix-mmap` of which each page is entered at its first access.
+/// A machine `unix-mmap` of which each page is entered at its first access; with minor faults, of
+/// which all pages have an entry and the first access to each is held.
 final class FirstAccesses implements AutoCloseable {
     private static final long PAGE = PageSize.BASE_BYTES;
 
     private final int pages;
+    private final boolean minor;
     private final Hal hal;
     private final PageTableTrait table;
     private final Mmu mmu;
@@ -22,10 +26,11 @@ final class FirstAccesses implements AutoCloseable {
 
     /// Makes it.
     ///
-    /// @param faults the option: `efault` or `userfaultfd`
+    /// @param faults the option: `efault`, `userfaultfd` or `minor`
     /// @param pages how many
     FirstAccesses(String faults, int pages) {
         this.pages = pages;
+        minor = faults.equals("minor");
         hal =
                 Hals.create(
                         "unix-mmap",
@@ -35,7 +40,8 @@ final class FirstAccesses implements AutoCloseable {
         table = hal.newPageTable(AddressSpaceKind.USER);
         mmu = hal.newMmu();
         mmu.activate(table);
-        if (faults.equals("userfaultfd")) {
+        hal.memory().zero(hal.memory().base(), pages * PAGE); // makes pages of the host
+        if (!faults.equals("efault")) {
             table.setFaultHandler((vaddr, access) -> {
                 enter(vaddr);
                 return true;
@@ -43,9 +49,18 @@ final class FirstAccesses implements AutoCloseable {
         }
     }
 
-    /// Takes every page away.
+    /// Takes every page away; with minor faults, enters each anew.
     void forget() {
         table.unmapRange(table.firstAddress(), pages * PAGE);
+        if (minor) {
+            table.mapRange(
+                    table.firstAddress(),
+                    hal.memory().base(),
+                    pages * PAGE,
+                    MmuFlags.RW,
+                    HugePages.ALLOWED,
+                    OnExisting.ERROR);
+        }
     }
 
     /// Loads a word of each page, which has never been accessed since [#forget].

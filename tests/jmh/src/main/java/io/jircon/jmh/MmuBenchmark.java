@@ -31,10 +31,11 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
-/// Accesses to one word in each of 16 pages in turn, whose translations the TLB keeps; the score is the time of one.
+/// Accesses to one word in each of 16 pages in turn, whose translations the TLB keeps; the score is
+/// the time of one.
 ///
-/// [#load] and [#store] move 8 bytes; beside them stand the atomic acts on words of 8 bytes. `atomicLoad` and
-/// `atomicStore` do the same work as those two.
+/// [#load] and [#store] move 8 bytes; beside them stand the atomic acts on words of 8 bytes.
+/// `atomicLoad` and `atomicStore` do the same work as those two.
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
@@ -73,8 +74,7 @@ public class MmuBenchmark {
         long bytes = PAGES * PageSize.BASE_BYTES;
         machine.memory().zero(frames, bytes);
         vaddr = PageSize.SIZE_1G.alignDown(table.firstAddress()) + PageSize.SIZE_1G.bytes();
-        table.mapRange(
-                vaddr, frames, bytes, MmuFlags.RW, HugePages.FORBIDDEN, OnExisting.ERROR);
+        table.mapRange(vaddr, frames, bytes, MmuFlags.RW, HugePages.FORBIDDEN, OnExisting.ERROR);
     }
 
     /// Ends the machine.

@@ -28,9 +28,9 @@ import org.openjdk.jmh.annotations.Warmup;
 
 /// Range operations of a page table over 4,096 base pages; the score is the time of one page.
 ///
-/// [#writeEntries] is the limit: a plain loop that writes as many 8-byte entries into the same memory. [#rewriteEntries]
-/// is that of protect, which reads an entry before it writes it. Names with `ThenUnmap` are two range operations; the
-/// others are one.
+/// [#writeEntries] is the limit: a plain loop that writes as many 8-byte entries into the same
+/// memory. [#rewriteEntries] is that of protect, which reads an entry before it writes it. Names
+/// with `ThenUnmap` are two range operations; the others are one.
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
@@ -121,7 +121,8 @@ public class PageTableBenchmark {
         table.unmapRange(vaddr, BYTES);
     }
 
-    /// All pages but one of each 2 MiB entered and removed, range by range; that one keeps the tables.
+    /// All pages but one of each 2 MiB entered and removed, range by range; that one keeps the
+    /// tables.
     @Benchmark
     @OperationsPerInvocation(PAGES)
     public void mapIntoTablesThenUnmap() {
@@ -129,8 +130,7 @@ public class PageTableBenchmark {
         long bytes = slot - PageSize.BASE_BYTES;
         for (long offset = 0; offset < BYTES; offset += slot) {
             long at = keptAddress() + offset;
-            kept.mapRange(
-                    at, frames, bytes, MmuFlags.RW, HugePages.FORBIDDEN, OnExisting.ERROR);
+            kept.mapRange(at, frames, bytes, MmuFlags.RW, HugePages.FORBIDDEN, OnExisting.ERROR);
             kept.unmapRange(at, bytes);
         }
     }

@@ -29,11 +29,12 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
-/// Region operations in an address space that has so many mappings already, each of one page, with a gap of one page
-/// behind it.
+/// Region operations in an address space that has so many mappings already, each of one page, with
+/// a gap of one page behind it.
 ///
-/// [#bareLookupAndEntry] is what a fault cannot do without: a lookup in a sorted map of the same size, and the entry.
-/// Placement is at random, with the default entropy; [#mapAndUnmapFirstFit] in a compact region of the same content.
+/// [#bareLookupAndEntry] is what a fault cannot do without: a lookup in a sorted map of the same
+/// size, and the entry. Placement is at random, with the default entropy; [#mapAndUnmapFirstFit] in
+/// a compact region of the same content.
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)

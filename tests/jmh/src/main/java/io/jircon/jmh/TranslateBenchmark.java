@@ -30,9 +30,11 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
-/// Random queries of a table of 16,384 base pages spread over eight 1 GiB regions; the score is the time of one query.
+/// Random queries of a table of 16,384 base pages spread over eight 1 GiB regions; the score is the
+/// time of one query.
 ///
-/// [#dependentLoads] is the limit: the same entries read in the same order, each address depending on the word before.
+/// [#dependentLoads] is the limit: the same entries read in the same order, each address depending
+/// on the word before.
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
@@ -44,7 +46,8 @@ public class TranslateBenchmark {
     private static final int REGIONS = 8;
     private static final int PAGES_PER_REGION = 2048;
 
-    /// The kind of machine; only those whose tables lie in simulated memory have loads to compare with.
+    /// The kind of machine; only those whose tables lie in simulated memory have loads to compare
+    /// with.
     @Param({"x86_64", "aarch64", "riscv64"})
     public String hal = "x86_64";
 
@@ -65,10 +68,16 @@ public class TranslateBenchmark {
         memory = machine.memory();
         table = machine.newPageTable(AddressSpaceKind.USER);
         long bytes = PAGES_PER_REGION * PageSize.BASE_BYTES;
-        long frames = machine.frames().allocateContiguous(PAGES_PER_REGION, PageSize.SIZE_2M.shift());
+        long frames =
+                machine.frames().allocateContiguous(PAGES_PER_REGION, PageSize.SIZE_2M.shift());
         for (long region = 1; region <= REGIONS; region++) {
             table.mapRange(
-                    region << 30, frames, bytes, MmuFlags.RW, HugePages.FORBIDDEN, OnExisting.ERROR);
+                    region << 30,
+                    frames,
+                    bytes,
+                    MmuFlags.RW,
+                    HugePages.FORBIDDEN,
+                    OnExisting.ERROR);
         }
         var random = new SplittableRandom(1);
         for (int i = 0; i < QUERIES; i++) {

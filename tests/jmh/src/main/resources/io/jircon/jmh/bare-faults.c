@@ -5,6 +5,8 @@
  * efault:      process_vm_readv comes back, mmap shows the page, process_vm_readv again.
  * userfaultfd: process_vm_readv is held; a handler thread polls, reads the message, shows the page
  *              by mmap, and wakes the access.
+ * minor:       process_vm_readv is held at a page that shows a frame; the handler has the kernel
+ *              enter it, which wakes the access.
  * zeropage:    as userfaultfd, but the page is one of zeroes, which the kernel enters and wakes the
  *              access in one call: the least that a held fault can be.
  */
@@ -27,7 +29,7 @@
 /* See bare-mmap.c. */
 #define FAR_AWAY ((void *)0x200000000000)
 
-enum resolution { BY_MMAP, BY_ZEROPAGE };
+enum resolution { BY_MMAP, BY_CONTINUE, BY_ZEROPAGE };
 
 static char *window;
 static long bytes;
@@ -70,6 +72,9 @@ static void *handle(void *unused)
             if (resolution == BY_ZEROPAGE) {
                 struct uffdio_zeropage zero = {range, 0, 0};
                 ioctl(faults, UFFDIO_ZEROPAGE, &zero);
+            } else if (resolution == BY_CONTINUE) {
+                struct uffdio_continue there = {range, 0, 0};
+                ioctl(faults, UFFDIO_CONTINUE, &there);
             } else {
                 show(page);
                 ioctl(faults, UFFDIO_WAKE, &range);
@@ -81,11 +86,15 @@ static void *handle(void *unused)
 
 static int held(enum resolution how, long pages, double *best)
 {
-    struct uffdio_register missing = {{(unsigned long)window, bytes},
-                                      UFFDIO_REGISTER_MODE_MISSING, 0};
+    struct uffdio_register which = {{(unsigned long)window, bytes},
+                                    how == BY_CONTINUE ? UFFDIO_REGISTER_MODE_MINOR
+                                                       : UFFDIO_REGISTER_MODE_MISSING, 0};
     resolution = how;
-    reserve(PROT_READ | PROT_WRITE);
-    if (ioctl(faults, UFFDIO_REGISTER, &missing))
+    if (how == BY_CONTINUE)
+        mmap(window, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, frames, 0);
+    else
+        reserve(PROT_READ | PROT_WRITE);
+    if (ioctl(faults, UFFDIO_REGISTER, &which))
         return 1;
     double a = now();
     for (long i = 0; i < pages; i++)
@@ -105,13 +114,13 @@ int main(int argc, char **argv)
     bytes = pages * PAGE;
     frames = memfd_create("bare", MFD_CLOEXEC);
     faults = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-    struct uffdio_api api = {UFFD_API, 0, 0};
+    struct uffdio_api api = {UFFD_API, UFFD_FEATURE_MINOR_SHMEM, 0};
     pthread_t handler;
     if (frames < 0 || ftruncate(frames, bytes) || faults < 0 || ioctl(faults, UFFDIO_API, &api)
         || pthread_create(&handler, 0, handle, 0))
         return 1;
     window = mmap(FAR_AWAY, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    double efault = 1e18, mapped = 1e18, zero = 1e18;
+    double efault = 1e18, mapped = 1e18, minor = 1e18, zero = 1e18;
     for (long r = 0; r < rounds; r++) {
         reserve(PROT_NONE);
         double a = now();
@@ -124,9 +133,10 @@ int main(int argc, char **argv)
         }
         double each = (now() - a) / pages;
         efault = each < efault ? each : efault;
-        if (held(BY_MMAP, pages, &mapped) || held(BY_ZEROPAGE, pages, &zero))
+        if (held(BY_MMAP, pages, &mapped) || held(BY_CONTINUE, pages, &minor)
+            || held(BY_ZEROPAGE, pages, &zero))
             return 1;
     }
-    printf("efault %f\nuserfaultfd %f\nzeropage %f\n", efault, mapped, zero);
+    printf("efault %f\nuserfaultfd %f\nminor %f\nzeropage %f\n", efault, mapped, minor, zero);
     return 0;
 }
