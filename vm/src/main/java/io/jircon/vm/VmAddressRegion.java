@@ -91,8 +91,7 @@ public final class VmAddressRegion extends VmarLife {
         var aspace = new VmAspace(machine, kind, table);
         var root = new VmAddressRegion(aspace, null, "root", first, last, ROOT_FLAGS);
         aspace.setRoot(root);
-        table.setFaultHandler(
-                (vaddr, access) -> root.handlePageFault(vaddr, access) == ZxStatus.OK);
+        table.setFaultHandler(aspace.heldFaults());
         return root;
     }
 
@@ -391,6 +390,16 @@ public final class VmAddressRegion extends VmarLife {
         return containsRange(vaddr, 1) && isAliveNow()
                 ? aspace().fault(vaddr, access, 0)
                 : ZxStatus.NOT_FOUND;
+    }
+
+    /// How many accesses to the address space its machine held though the page table allowed them
+    /// ([io.jircon.hal.FaultHandler#minorFault]): the first to each entry, those that a fault on a
+    /// neighbouring page made included, and the first after it was told of as accessed
+    /// ([#harvestAccessed]). Only a machine that was asked to hold such accesses does.
+    ///
+    /// @return since the address space was made, also after its death; 0 on other machines
+    public long minorFaults() {
+        return aspace().heldFaults().minorFaults();
     }
 
     /// Resolves faults for a number of pages at once, cut to the mapping, to the pages with the

@@ -35,6 +35,7 @@ final class VmAspace {
     private final RandomGenerator layoutSource;
     private final int entropyBits;
     private final FaultScratch.Pool scratches = new FaultScratch.Pool();
+    private final AspaceFaults heldFaults = new AspaceFaults(this);
 
     /// How many regions and mappings have HIGH priority (clause V-274); guarded by the lock.
     private int highPriorityCount;
@@ -95,6 +96,11 @@ final class VmAspace {
                         && !machine.hal().canMapExecuteOnly()
                 ? options.with(VmarFlags.PERM_READ)
                 : options;
+    }
+
+    /// What is done about the accesses that the machine holds.
+    AspaceFaults heldFaults() {
+        return heldFaults;
     }
 
     // ---- priorities, with the lock held

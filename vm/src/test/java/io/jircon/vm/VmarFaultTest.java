@@ -355,4 +355,21 @@ class VmarFaultTest {
             assertFalse(handler.resolve(at + PAGE, READ));
         }
     }
+
+    @Test
+    @Tag("V-195")
+    void accessesThatThereIsNothingToResolveAboutAreCounted() {
+        var fake = new FakeHal();
+        try (var held = new VmarFixture(fake)) {
+            FaultHandler handler = Objects.requireNonNull(fake.faultHandler);
+            long at = held.root.map(R.with(SPECIFIC), 16 * PAGE, held.vmo(2), 0, PAGE);
+            handler.minorFault(at, READ);
+            handler.minorFault(at + 8, WRITE);
+            assertEquals(2, held.root.minorFaults());
+            assertEquals(-1, held.root.pageTable().translate(at));
+            held.root.destroyAddressSpace();
+            assertFalse(handler.resolve(at, READ));
+            assertEquals(2, held.root.minorFaults());
+        }
+    }
 }

@@ -23,7 +23,6 @@ final class FaultDescriptor {
     /// A range of pages with memory: the first access to each is held.
     private static final long MODE_MINOR = 4;
 
-    private static final long CONTINUE_DONTWAKE = 1;
     private static final long CONTINUE_WP = 2;
 
     private static final String TOO_OLD_FOR_MINOR =
@@ -219,21 +218,19 @@ final class FaultDescriptor {
         return holdsMinor;
     }
 
-    /// Has the host enter a page in its own table that it holds an access at though the page shows
-    /// a frame, and goes on holding it.
+    /// Has the host enter a page in its own table that it holds accesses at though the page shows a
+    /// frame, and let them go on.
     ///
     /// @param address host address of the page
     /// @param writable whether the page may be written
-    /// @return 0 or more, or the negative error number
+    /// @return 0 or more, or the negative error number, when they were not woken
     int enter(CallScratch scratch, long address, boolean writable) {
         int result = -Errno.EINVAL;
         if (!writable) {
-            result = enter(calls, scratch, descriptor, address, CONTINUE_DONTWAKE | CONTINUE_WP);
+            result = enter(calls, scratch, descriptor, address, CONTINUE_WP);
         }
         // A page that may only be read is not armed against writes where the host had no room.
-        return result == -Errno.EINVAL
-                ? enter(calls, scratch, descriptor, address, CONTINUE_DONTWAKE)
-                : result;
+        return result == -Errno.EINVAL ? enter(calls, scratch, descriptor, address, 0) : result;
     }
 
     private static int enter(

@@ -7,6 +7,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 
 /// Which accesses of a machine the host holds, and the only way to have them go on.
 ///
@@ -95,10 +96,19 @@ final class HeldMarks {
     /// @param address host address, page aligned
     /// @param bytes how much
     void goOn(long address, long bytes) {
+        goOn(address, bytes, () -> false);
+    }
+
+    /// As [#goOn(long, long)], for who has a call that wakes them as well.
+    ///
+    /// @param ownWake makes the call and says whether they were woken
+    void goOn(long address, long bytes, BooleanSupplier ownWake) {
         var range = new Range(address, bytes);
         CallScratch scratch = beginWake(range);
         try {
-            descriptor.wake(scratch, address, bytes);
+            if (!ownWake.getAsBoolean()) {
+                descriptor.wake(scratch, address, bytes);
+            }
         } finally {
             synchronized (mutex) {
                 wakes.remove(range);

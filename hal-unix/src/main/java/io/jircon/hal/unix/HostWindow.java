@@ -212,14 +212,14 @@ final class HostWindow {
         }
     }
 
-    /// Has the host enter a page in its own table that it holds an access at. Not under the table's
-    /// lock, but what the page shows must not change meanwhile.
+    /// Has the host enter a page in its own table that it holds accesses at, and let them go on.
+    /// Not under the table's lock, but what the page shows must not change meanwhile.
     ///
     /// @param own scratch of the caller
     /// @param page number in the window
     /// @param hostPage what it shows, a frame
-    /// @param descriptor what holds the access
-    /// @return 0 or more, or the negative error number
+    /// @param descriptor what holds them
+    /// @return 0 or more, or the negative error number, when they were not woken
     int enterHeld(CallScratch own, long page, long hostPage, FaultDescriptor descriptor) {
         return descriptor.enter(own, addressOf(page), isWritable(hostPage));
     }

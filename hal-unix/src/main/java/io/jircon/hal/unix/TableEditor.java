@@ -171,16 +171,18 @@ final class TableEditor {
         }
     }
 
-    /// Has the host enter a page in its own table that it holds an access at though the page has an
-    /// entry. Does not take the table's lock, whose holder may be waiting for the access.
+    /// Has the host enter a page in its own table that it holds accesses at though the page has an
+    /// entry, and let them go on. Does not take the table's lock, whose holder may be waiting for
+    /// one of them.
     ///
     /// @param page number in the window
-    /// @param held what holds the access
-    /// @return 0 or more, or the negative error number; 0 when there is no entry any more
+    /// @param held what holds them
+    /// @return 0 or more; or the negative error number, when they were not woken; EFAULT when there
+    ///   is no entry any more
     synchronized int enterHeld(long page, FaultDescriptor held) {
         long hostPage = frames.hostPage(runs.get(page));
         return hostPage == HostFrames.NO_HOST_PAGE
-                ? 0
+                ? -Errno.EFAULT
                 : window.enterHeld(enterScratch, page, hostPage, held);
     }
 

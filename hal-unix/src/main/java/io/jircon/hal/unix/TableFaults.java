@@ -141,12 +141,13 @@ final class TableFaults {
             }
         } catch (Throwable whatever) {
             // As in resolve: nobody would see it here, and the access must go on.
-        } finally {
-            if (editor.enterHeld(page, held.descriptor()) == -Errno.ENOMEM) {
-                LockSupport.parkNanos(PAUSE_NANOS);
-            }
-            held.marks().goOn(window.addressOf(page), PageSize.BASE_BYTES);
         }
+        // Where the host has no memory to enter the page, it holds the access once more.
+        held.marks()
+                .goOn(
+                        window.addressOf(page),
+                        PageSize.BASE_BYTES,
+                        () -> editor.enterHeld(page, held.descriptor()) >= 0);
     }
 
     private boolean resolve(HeldAccess access) {

@@ -15,8 +15,12 @@
 /// kernel does them. Who accesses sees no fault; the price is two changes of thread for each. With
 /// option `faults=efault`, and elsewhere, the access comes back and its own thread resolves the
 /// fault, which is faster. Only address spaces with a fault handler are concerned, as those of
-/// `io.jircon.vm` are. Minor faults are left alone: they would only tell that a page was accessed,
-/// which the processors note by themselves, in either mode.
+/// `io.jircon.vm` are.
+///
+/// With option `faults=minor` the first access to each page that has an entry is held as well, and
+/// the first after a harvest of accessed pages: the fault handler is told, and the page is entered
+/// in the host's own table. It is for who wants to see each such access at once; which pages were
+/// accessed the processors note by themselves, for less, whatever the mode.
 ///
 /// Both can keep their frames in a file that outlives the JVM (option `file`), together with the
 /// map of those that are handed out and a word of the user's: [io.jircon.hal.unix.FrameFile].

@@ -94,7 +94,7 @@ class HeldMarksTest {
         assertEquals(8, load());
         assertEquals(1, marks.missingFaults());
         assertEquals(1, asked.get());
-        assertEquals(2, calls.messages.get());
+        assertTrue(calls.messages.get() >= 2, () -> calls.messages + " messages");
     }
 
     @Test

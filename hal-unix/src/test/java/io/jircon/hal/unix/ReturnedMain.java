@@ -30,9 +30,6 @@ final class ReturnedMain {
     /// and the next. What each machine leaves behind makes all of them differ.
     private static final int ROUNDS_OF_THE_JVM = 2;
 
-    /// Where the host holds no minor faults, what it does hold.
-    private static final String MINOR = canHoldMinorFaults() ? "minor" : "auto";
-
     private final String directory;
     private final MemorySegment onHeap = MemorySegment.ofArray(new byte[(int) (3 * PAGE)]);
 
@@ -72,15 +69,6 @@ final class ReturnedMain {
             differences.forEach(System.out::println);
         }
         System.out.println("compared " + open.size() + " and " + atFirst.size());
-    }
-
-    private static boolean canHoldMinorFaults() {
-        try {
-            UnixMmapHal.open(CONFIG.withOption("faults", "minor")).close();
-            return true;
-        } catch (PagingException refused) {
-            return false;
-        }
     }
 
     private static List<String> differences(String what, List<?> before, List<?> after) {
@@ -128,7 +116,7 @@ final class ReturnedMain {
             case 3 -> UnixMmapHal.open(mmap.withOption("directory", directory));
             case 4 -> UnixMmapHal.open(mmap.withOption("huge-pages", "hint"));
             case 5 -> UnixMmapHal.open(mmap.withOption("faults", "auto"));
-            case 6 -> UnixMmapHal.open(mmap.withOption("faults", MINOR));
+            case 6 -> UnixMmapHal.open(mmap.withOption("faults", MinorFaults.OPTION));
             default -> UnixMmapHal.open(mmap);
         };
     }

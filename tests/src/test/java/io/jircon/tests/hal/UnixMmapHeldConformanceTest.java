@@ -16,10 +16,15 @@ import java.util.Set;
 /// `unix-mmap` with every access held that faults, and every fault refused: an access must then end
 /// exactly as it does without. Where the kernel does not hold accesses this is as
 /// [UnixMmapConformanceTest].
-final class UnixMmapHeldConformanceTest extends HalConformance {
+class UnixMmapHeldConformanceTest extends HalConformance {
     @Override
     protected Hal create(HalConfig config) {
-        return new RefusingHal(Hals.create("unix-mmap", config.withOption("faults", "auto")));
+        return new RefusingHal(Hals.create("unix-mmap", config.withOption("faults", faults())));
+    }
+
+    /// The value of option `faults`.
+    String faults() {
+        return "auto";
     }
 
     @Override

@@ -9,6 +9,7 @@ import io.jircon.hal.HalConfig;
 import io.jircon.hal.Hals;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.PageSize;
+import io.jircon.hal.unix.MinorFaults;
 import io.jircon.hal.unix.UnixMmapHal;
 import io.jircon.hal.unix.UnixMmapPageTable;
 import io.jircon.kobject.ZxException;
@@ -74,7 +75,9 @@ class HostMapsJudgeTest {
         "GUEST, off, efault, 2",
         "USER, hint, efault, 3",
         "USER, off, auto, 4",
-        "GUEST, hint, auto, 5"
+        "GUEST, hint, auto, 5",
+        "USER, off, minor, 6",
+        "GUEST, hint, minor, 7"
     })
     @Tag("V-221")
     void kernelListsWhatTheRegionLists(
@@ -84,7 +87,7 @@ class HostMapsJudgeTest {
                         .withMemoryBytes(16L << 20)
                         .withOption("window", "32M")
                         .withOption("huge-pages", hugePages)
-                        .withOption("faults", faults);
+                        .withOption("faults", faults.equals("minor") ? MinorFaults.OPTION : faults);
         RandomGenerator random = RandomGeneratorFactory.of("L64X128MixRandom").create(seed);
         var hal = (UnixMmapHal) Hals.create("unix-mmap", config);
         held = hal.faults().startsWith("userfaultfd");
