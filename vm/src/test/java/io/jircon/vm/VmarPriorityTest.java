@@ -234,6 +234,24 @@ class VmarPriorityTest {
     }
 
     @Test
+    @Tag("V-274")
+    void mappingsOfAPhysicalObjectCountForItAndItsSlices() {
+        VmObject device = vm.closing(VmObject.createPhysical(vm.machine, 0x4000_0000, 2 * PAGE));
+        VmObject slice = vm.closing(device.createSlice(PAGE, PAGE));
+        mapAt(region, 0, RW, device, 0, 2);
+        assertEquals("0 0", highCounts(device, slice));
+        region.setMemoryPriority(HIGH);
+        assertEquals("1 1", highCounts(device, slice));
+        mapAt(region, 4, RW, slice, 0, 1);
+        assertEquals("2 2", highCounts(device, slice));
+        assertEquals(3, vm.root.highPriorityCount());
+        region.unmap(base, 2 * PAGE);
+        assertEquals("1 1", highCounts(device, slice));
+        region.setMemoryPriority(DEFAULT);
+        assertEquals("0 0", highCounts(device, slice));
+    }
+
+    @Test
     @Tag("V-118")
     @Tag("V-274")
     @Tag("aspace_unittest.cc:vmaspace_priority_pager_test")
