@@ -179,7 +179,7 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
         return aspace.table();
     }
 
-    /// The runs of equal permissions; only with one of the two locks held.
+    /// The runs of equal permissions: to be read with one of the two locks held, changed with both.
     PermissionRanges permissions() {
         return permissions;
     }
@@ -227,21 +227,33 @@ final class MappingNode extends RegionNode implements VmMapping, MappedRange {
     void freeze() {
         vmo.lock().lock();
         try {
-            assert state == State.ATTACHED;
-            state = State.FROZEN;
+            freezeLocked();
         } finally {
             vmo.lock().unlock();
         }
     }
 
+    /// As [#freeze()], with the memory object's lock held too.
+    @SuppressWarnings("GuardedBy") // callers have the lock under another name
+    void freezeLocked() {
+        assert state == State.ATTACHED;
+        state = State.FROZEN;
+    }
+
     void thaw() {
         vmo.lock().lock();
         try {
-            assert state == State.FROZEN;
-            state = State.ATTACHED;
+            thawLocked();
         } finally {
             vmo.lock().unlock();
         }
+    }
+
+    /// As [#thaw()], with the memory object's lock held too.
+    @SuppressWarnings("GuardedBy") // callers have the lock under another name
+    void thawLocked() {
+        assert state == State.FROZEN;
+        state = State.ATTACHED;
     }
 
     void thawIfFrozen() {

@@ -37,10 +37,10 @@ final class PermissionChange {
     void begin() {
         mapping.vmo().lock().lock();
         try {
-            mapping.freeze();
+            mapping.freezeLocked();
             lowerEntries();
         } catch (PagingException e) {
-            mapping.thaw();
+            mapping.thawLocked();
             throw e;
         } finally {
             mapping.vmo().lock().unlock();
@@ -92,7 +92,7 @@ final class PermissionChange {
             if (raises) {
                 raiseEntries(entries);
             }
-            mapping.thaw();
+            mapping.thawLocked();
         } finally {
             mapping.vmo().lock().unlock();
         }
