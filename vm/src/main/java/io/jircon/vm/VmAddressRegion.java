@@ -36,14 +36,17 @@ public final class VmAddressRegion extends VmarLife {
     private static final VmarFlags ROOT_FLAGS =
             VmarFlags.CAN_MAP_RWX.with(VmarFlags.CAN_MAP_SPECIFIC);
 
-    VmAddressRegion(
+    private final VmarFlags flags;
+
+    private VmAddressRegion(
             VmAspace aspace,
             @Nullable VmAddressRegion parent,
             String name,
             long first,
             long last,
             VmarFlags flags) {
-        super(aspace, parent, name, first, last, flags);
+        super(aspace, parent, name, first, last);
+        this.flags = flags;
     }
 
     // ---- making an address space
@@ -478,5 +481,20 @@ public final class VmAddressRegion extends VmarLife {
     @Override
     public String toString() {
         return "region " + koid() + " " + Ranges.text(firstByte(), lastByte());
+    }
+
+    // ---- for the operations
+
+    /// The permissions that mappings here may have (clause V-45).
+    MmuFlags mappable() {
+        return flags.mappablePermissions();
+    }
+
+    /// Adds a sub-region where there is room.
+    VmAddressRegion addChild(long childFirst, long childLast, VmarFlags childFlags) {
+        var child =
+                new VmAddressRegion(aspace(), this, "useralloc", childFirst, childLast, childFlags);
+        adopt(child);
+        return child;
     }
 }

@@ -1,20 +1,16 @@
 package io.jircon.vm;
 
-import io.jircon.hal.MmuFlags;
 import io.jircon.kobject.KObjectBase;
 import io.jircon.kobject.ObjectType;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/// The life of a region: its place between parent and children (clauses V-9 to V-21), and its
-/// death.
+/// The life of a region: its place between parent and children (clauses V-9 to V-21), the priority
+/// that it has from them or is given, and its death.
 ///
 /// Guarded by the address space's lock, except for what never changes: held for writing by whatever
 /// changes something here, and for reading, where a field does not say that it may be read without.
 abstract sealed class VmarLife extends KObjectBase permits VmAddressRegion {
-    /// What may be done in the region.
-    final VmarFlags flags;
-
     private final VmAspace aspace;
     private final long first;
     private final long last;
@@ -34,18 +30,12 @@ abstract sealed class VmarLife extends KObjectBase permits VmAddressRegion {
     ///
     /// @param parent null for a root
     VmarLife(
-            VmAspace aspace,
-            @Nullable VmAddressRegion parent,
-            String name,
-            long first,
-            long last,
-            VmarFlags flags) {
+            VmAspace aspace, @Nullable VmAddressRegion parent, String name, long first, long last) {
         super(aspace.machine().kernel(), ObjectType.VMAR, name);
         this.aspace = aspace;
         this.parent = parent;
         this.first = first;
         this.last = last;
-        this.flags = flags;
         this.priority = parent == null ? MemoryPriority.DEFAULT : parent.priority();
         this.children = new RegionTree(first, last);
         this.slot = parent == null ? null : new RegionSlot((VmAddressRegion) this, first, last);
@@ -71,11 +61,6 @@ abstract sealed class VmarLife extends KObjectBase permits VmAddressRegion {
                 && Long.compareUnsigned(size - 1, last - vaddr) <= 0;
     }
 
-    /// The permissions that mappings here may have (clause V-45).
-    final MmuFlags mappable() {
-        return flags.mappablePermissions();
-    }
-
     // ---- relatives
 
     final RegionTree children() {
@@ -90,19 +75,10 @@ abstract sealed class VmarLife extends KObjectBase permits VmAddressRegion {
         return parent;
     }
 
-    /// Adds a sub-region where there is room.
-    final VmAddressRegion addChild(long childFirst, long childLast, VmarFlags childFlags) {
-        var child =
-                new VmAddressRegion(
-                        aspace,
-                        (VmAddressRegion) this,
-                        "useralloc",
-                        childFirst,
-                        childLast,
-                        childFlags);
-        children.insert(Objects.requireNonNull(child.slot()));
-        aspace.addPriority(child.priority());
-        return child;
+    /// Enters a new region below this one, where there is room.
+    final void adopt(VmarLife child) {
+        children.insert(Objects.requireNonNull(child.slot));
+        aspace.addPriority(child.priority);
     }
 
     // ---- priority
