@@ -94,6 +94,11 @@ final class PagedVmo extends VmObject {
     }
 
     @Override
+    boolean isPagerBacked() {
+        return store.pagerRoot() != null;
+    }
+
+    @Override
     Set<VmoInfo.Flag> typeFlags() {
         Set<VmoInfo.Flag> flags = EnumSet.of(VmoInfo.Flag.PAGED);
         if (isResizable()) {

@@ -220,6 +220,11 @@ final class PhysicalVmo extends VmObject {
     }
 
     @Override
+    boolean isPagerBacked() {
+        return false;
+    }
+
+    @Override
     Set<VmoInfo.Flag> typeFlags() {
         return EnumSet.noneOf(VmoInfo.Flag.class);
     }

@@ -27,6 +27,8 @@ public abstract sealed class VmObject extends VmoPages permits PagedVmo, Physica
     /// Written with the lock held.
     private volatile CachePolicy cachePolicy;
 
+    private final OwnMappings ownMappings = new OwnMappings(this);
+
     VmObject(
             Machine machine, VmoFamily family, @Nullable VmObject parent, CachePolicy cachePolicy) {
         super(machine, family, parent);
@@ -162,8 +164,8 @@ public abstract sealed class VmObject extends VmoPages permits PagedVmo, Physica
                     sizeBytes(),
                     parentKoid(),
                     childCount(),
-                    ownMappings().count(),
-                    ownMappings().shareCount(),
+                    ownMappings.count(),
+                    ownMappings.shareCount(),
                     typeFlags(),
                     cachePolicy,
                     cost.populatedBytes,
@@ -444,6 +446,31 @@ public abstract sealed class VmObject extends VmoPages permits PagedVmo, Physica
         lock().lock();
         try {
             return countHighPriority();
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    /// The mappings that were made of this object.
+    final OwnMappings ownMappings() {
+        return ownMappings;
+    }
+
+    /// How many mappings there are of this object (clause V-219).
+    final int mappingCount() {
+        lock().lock();
+        try {
+            return ownMappings.count();
+        } finally {
+            lock().unlock();
+        }
+    }
+
+    /// How many address spaces map it; 1 if fewer than two mappings (clause O-219).
+    final int shareCount() {
+        lock().lock();
+        try {
+            return ownMappings.shareCount();
         } finally {
             lock().unlock();
         }

@@ -8,13 +8,11 @@ import org.jspecify.annotations.Nullable;
 /// The pages of a memory object as operations and mappings see them: what each kind of object has
 /// to answer behind the calls of [VmObject].
 ///
-/// The operations check their ranges and take the family's lock themselves, as do the two counts;
-/// whatever else is here is called with it held. Offsets are those of the object.
+/// The operations check their ranges and take the family's lock themselves; whatever else is here
+/// is called with it held, unless it says otherwise. Offsets are those of the object.
 abstract sealed class VmoPages extends VmoLife permits VmObject {
     /// What [#nextExisting] answers when there is none. No page starts there.
     static final long NO_PAGE = -1L;
-
-    private final OwnMappings ownMappings = new OwnMappings((VmObject) this);
 
     VmoPages(Machine machine, VmoFamily family, @Nullable VmObject parent) {
         super(machine, family, parent);
@@ -75,31 +73,6 @@ abstract sealed class VmoPages extends VmoLife permits VmObject {
         return mappings().highPriorityCount();
     }
 
-    /// The mappings that were made of this object.
-    final OwnMappings ownMappings() {
-        return ownMappings;
-    }
-
-    /// How many mappings there are of this object (clause V-219).
-    final int mappingCount() {
-        lock().lock();
-        try {
-            return ownMappings.count();
-        } finally {
-            lock().unlock();
-        }
-    }
-
-    /// How many address spaces map it; 1 if fewer than two mappings (clause O-219).
-    final int shareCount() {
-        lock().lock();
-        try {
-            return ownMappings.shareCount();
-        } finally {
-            lock().unlock();
-        }
-    }
-
     // ---- pins
 
     abstract boolean hasPins();
@@ -113,10 +86,8 @@ abstract sealed class VmoPages extends VmoLife permits VmObject {
 
     // ---- what it is and costs
 
-    /// Whether a pager is asked for its pages; fixed when it was made.
-    final boolean isPagerBacked() {
-        return this instanceof PagedVmo paged && paged.store.pagerRoot() != null;
-    }
+    /// Whether a pager is asked for its pages; fixed when it was made, so also without the lock.
+    abstract boolean isPagerBacked();
 
     abstract Set<VmoInfo.Flag> typeFlags();
 
