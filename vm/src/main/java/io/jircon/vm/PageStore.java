@@ -32,7 +32,7 @@ sealed class PageStore permits PagerStore, CloneStore {
 
     final PageFrames pages;
     final FrameAllocator frames;
-    private final PageContents contents;
+    final PageContents contents;
     private final long zeroFrame;
 
     /// Written under the lock; read without it by those who only want to know.
@@ -305,14 +305,10 @@ sealed class PageStore permits PagerStore, CloneStore {
             long stop = pinned == PageList.NONE ? end : pinned;
             pages.release(start, stop);
             if (pinned != PageList.NONE) {
-                zeroInPlace(pinned, 0, (int) PAGE);
+                contents.zeroInPlace(pinned, 0, (int) PAGE);
             }
             start = stop + 1;
         }
-    }
-
-    final void zeroInPlace(long page, int from, int to) {
-        contents.zeroInPlace(page, from, to);
     }
 
     // ---- size

@@ -208,7 +208,7 @@ final class PagerStore extends PageStore {
                 source.answer(PageRequest.Command.READ, start, stop, ZxStatus.OK);
             }
             if (stop < end && !pages.isMarker(pages.get(stop))) {
-                zeroInPlace(stop, 0, (int) PAGE);
+                contents.zeroInPlace(stop, 0, (int) PAGE);
                 dirty.set(stop, stop + 1);
             }
             start = stop + 1;
