@@ -2,6 +2,7 @@ package io.jircon.hal.npt;
 
 import io.jircon.hal.PageSize;
 import io.jircon.hal.PagingException;
+import io.jircon.hal.TableBounds;
 
 /// The addresses that a table takes: one run, or the two halves of a sign-extended format with a
 /// hole between them.
@@ -52,8 +53,8 @@ record AddressLimits(long first, long last, long start, long span) {
 
     /// @throws PagingException NOT_ALIGNED unless these are whole pages; as [#requireRange]
     void requirePageRange(long vaddr, long sizeBytes) {
-        PageTableCursor.requireAligned("vaddr", vaddr, PageSize.SIZE_4K);
-        PageTableCursor.requireAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
+        TableBounds.checkAligned("vaddr", vaddr, PageSize.SIZE_4K);
+        TableBounds.checkAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
         requireRange(vaddr, sizeBytes);
     }
 

@@ -30,9 +30,10 @@ import org.jspecify.annotations.Nullable;
 /// conflicts and counts the tables that are missing, then their frames are taken all at once, and
 /// the second pass writes and cannot fail. So a call that fails has changed nothing.
 ///
-/// Locking: one [StampedLock], held for writing by changes, all of which go through the cursor, and
-/// for reading by [TableReader], or not at all. The machine's walker ([#hardwareWalk]) takes no
-/// lock; what it may still be reading is freed only after the flush that waits for it.
+/// Locking: one [StampedLock], held for writing by whatever changes an entry, and for reading by
+/// whatever asks for one; [#translate(long)] reads without it first, and looks afterwards whether a
+/// change came between. The machine's walker ([#hardwareWalk]) takes no lock; what it may still be
+/// reading is freed only after the flush that waits for it.
 public final class NestedPageTable implements PageTableTrait {
     private final PagingFormat format;
     private final AddressLimits limits;
@@ -427,7 +428,7 @@ public final class NestedPageTable implements PageTableTrait {
         }
     }
 
-    /// Who answers questions about what this table lends.
+    /// Answers a borrower's questions about what this table lends it.
     TableReader reader() {
         return reader;
     }

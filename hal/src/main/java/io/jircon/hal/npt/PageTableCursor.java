@@ -89,8 +89,8 @@ public final class PageTableCursor implements AutoCloseable {
         Objects.requireNonNull(size, "size");
         Objects.requireNonNull(flags, "flags");
         requireUsable();
-        requireAligned("vaddr", vaddr, size);
-        requireAligned("paddr", paddr, size);
+        TableBounds.checkAligned("vaddr", vaddr, size);
+        TableBounds.checkAligned("paddr", paddr, size);
         limits.requireRange(vaddr, size.bytes());
         requirePhysical(paddr, size.bytes());
         requireSupported(flags);
@@ -123,7 +123,7 @@ public final class PageTableCursor implements AutoCloseable {
         store.loans.requireOwn(vaddr, 1);
         find(vaddr);
         PageSize size = format.pageSize(foundHeight);
-        requireAligned("paddr", paddr, size);
+        TableBounds.checkAligned("paddr", paddr, size);
         requirePhysical(paddr, size.bytes());
         long next = format.leafAttributes[foundHeight][flags.bits()] | format.addressField(paddr);
         store.putLeaf(
@@ -210,9 +210,9 @@ public final class PageTableCursor implements AutoCloseable {
         Objects.requireNonNull(huge, "huge");
         Objects.requireNonNull(existing, "existing");
         requireUsable();
-        requireAligned("vaddr", vaddr, PageSize.SIZE_4K);
-        requireAligned("paddr", paddr, PageSize.SIZE_4K);
-        requireAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
+        TableBounds.checkAligned("vaddr", vaddr, PageSize.SIZE_4K);
+        TableBounds.checkAligned("paddr", paddr, PageSize.SIZE_4K);
+        TableBounds.checkAligned("sizeBytes", sizeBytes, PageSize.SIZE_4K);
         limits.requireRange(vaddr, sizeBytes);
         requirePhysical(paddr, sizeBytes);
         requireSupported(flags);
@@ -238,14 +238,14 @@ public final class PageTableCursor implements AutoCloseable {
         Objects.requireNonNull(flags, "flags");
         Objects.requireNonNull(existing, "existing");
         requireUsable();
-        requireAligned("vaddr", vaddr, PageSize.SIZE_4K);
+        TableBounds.checkAligned("vaddr", vaddr, PageSize.SIZE_4K);
         long together = 0;
         for (int i = from; i < from + count; i++) {
             together |= paddrs[i];
         }
         if (!PageSize.SIZE_4K.isAligned(together)) {
             for (int i = from; i < from + count; i++) {
-                requireAligned("paddrs[" + i + "]", paddrs[i], PageSize.SIZE_4K);
+                TableBounds.checkAligned("paddrs[" + i + "]", paddrs[i], PageSize.SIZE_4K);
             }
         }
         limits.requireRange(vaddr, (long) count << PageSize.BASE_SHIFT);
@@ -390,12 +390,6 @@ public final class PageTableCursor implements AutoCloseable {
 
     private long entry(long table, int height, long vaddr) {
         return table + (long) format.index(height, vaddr) * Long.BYTES;
-    }
-
-    static void requireAligned(String name, long value, PageSize size) {
-        if (!size.isAligned(value)) {
-            throw PagingException.notAligned(name, value, size);
-        }
     }
 
     private void requirePhysical(long paddr, long sizeBytes) {

@@ -57,7 +57,8 @@ final class RootLoans {
         return lenders != null && lenders[index] != null;
     }
 
-    /// Reads the table whose lock guards what an address translates to; null when it is this one.
+    /// The reader of the table whose lock guards what an address translates to; null when that is
+    /// this one.
     @Nullable TableReader lenderOf(long vaddr) {
         @Nullable NestedPageTable[] all = lenders;
         NestedPageTable lender = all == null ? null : all[format.index(format.rootHeight, vaddr)];

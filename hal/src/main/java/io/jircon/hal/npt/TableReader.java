@@ -17,8 +17,8 @@ import java.util.concurrent.locks.StampedLock;
 ///
 /// Locking: the page table's lock, held for reading. [#translate(long)] reads without it first, and
 /// looks afterwards whether a change came between. What the table borrowed is read with the
-/// lender's lock held too, after the borrower's, also when the lender is closed: what is lent
-/// stays. A thread never holds the locks of two lenders.
+/// lender's lock held, taken after the borrower's where that is held too; also when the lender is
+/// closed, for what is lent stays. A thread never holds the locks of two lenders.
 final class TableReader {
     private final TableStore store;
     private final PagingFormat format;

@@ -40,7 +40,7 @@ final class TableStore {
     private long tableFrames;
     private boolean batching;
 
-    /// Written with the lock held; read without it by the machine's walker.
+    /// Goes from false to true once, with the lock held; may be read without it.
     private volatile boolean closed;
 
     /// Takes and zeroes the root.
@@ -71,6 +71,7 @@ final class TableStore {
         return closed ? 0 : tableFrames;
     }
 
+    /// Whether [#close()] was called; the tables that are lent may be there still.
     boolean isClosed() {
         return closed;
     }
