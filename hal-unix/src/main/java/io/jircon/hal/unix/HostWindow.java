@@ -217,7 +217,7 @@ final class HostWindow {
     ///
     /// @param own scratch of the caller
     /// @param page number in the window
-    /// @param hostPage what it shows, a frame
+    /// @param hostPage what it shows, a frame; or [HostFrames#NO_HOST_PAGE] when that is not known
     /// @param descriptor what holds them
     /// @return 0 or more, or the negative error number, when they were not woken
     int enterHeld(CallScratch own, long page, long hostPage, FaultDescriptor descriptor) {

@@ -1,5 +1,6 @@
 package io.jircon.hal.unix;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.OnExisting;
 import io.jircon.hal.PagingException;
@@ -32,6 +33,9 @@ final class TableEditor {
 
     /// Read without the lock as well.
     private volatile boolean broken;
+
+    @GuardedBy("this")
+    private boolean closed;
 
     /// Makes the editor of a table without entries.
     ///
@@ -180,7 +184,12 @@ final class TableEditor {
     /// @return 0 or more; or the negative error number, when they were not woken; EFAULT when there
     ///   is no entry any more
     synchronized int enterHeld(long page, FaultDescriptor held) {
-        long hostPage = frames.hostPage(runs.get(page));
+        if (broken) {
+            // Whatever the host shows, without a right that it does not give.
+            return window.enterHeld(enterScratch, page, HostFrames.NO_HOST_PAGE, held);
+        }
+        // The addresses of a closed table may be the next one's, with other rights.
+        long hostPage = closed ? HostFrames.NO_HOST_PAGE : frames.hostPage(runs.get(page));
         return hostPage == HostFrames.NO_HOST_PAGE
                 ? -Errno.EFAULT
                 : window.enterHeld(enterScratch, page, hostPage, held);
@@ -198,8 +207,9 @@ final class TableEditor {
         return mappingCount;
     }
 
-    /// Gives back to the budget what the window takes of it.
-    void close() {
+    /// Gives back to the budget what the window takes of it. No page is entered any more.
+    synchronized void close() {
+        closed = true;
         budget.giveBack(mappingCount);
         mappingCount = 0;
     }

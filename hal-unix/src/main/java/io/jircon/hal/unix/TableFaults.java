@@ -252,7 +252,10 @@ final class TableFaults {
     void endForeign(long page) {
         lock.lock();
         try {
-            window.disarm(page, 1, hostPageAt(page));
+            // A closed table has shut its addresses, and may have given them back.
+            if (!shadow.isClosed() || editor.isBroken()) {
+                window.disarm(page, 1, hostPageAt(page));
+            }
             held.marks().goOn(window.addressOf(page), PageSize.BASE_BYTES);
         } finally {
             lock.unlock();
