@@ -3,6 +3,7 @@ package io.jircon.hal.unix;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.jircon.hal.MmuFlags;
 import io.jircon.hal.OnExisting;
+import io.jircon.hal.PageSize;
 import io.jircon.hal.PagingException;
 import io.jircon.hal.TableBounds;
 import io.jircon.hal.UnusedTables;
@@ -176,23 +177,33 @@ final class TableEditor {
     }
 
     /// Has the host enter a page in its own table that it holds accesses at though the page has an
-    /// entry, and let them go on. Does not take the table's lock, whose holder may be waiting for
-    /// one of them.
+    /// entry, and let them go on: to be held once more where the host has no memory to enter it, or
+    /// where there is no entry any more. Does not take the table's lock, whose holder may be
+    /// waiting for one of them.
+    ///
+    /// The wake begins when no change of the table is under way: until it ends, other accesses at
+    /// the page are woken as soon as they are held.
     ///
     /// @param page number in the window
     /// @param held what holds them
-    /// @return 0 or more; or the negative error number, when they were not woken; EFAULT when there
-    ///   is no entry any more
-    synchronized int enterHeld(long page, FaultDescriptor held) {
-        if (broken) {
-            // Whatever the host shows, without a right that it does not give.
-            return window.enterHeld(enterScratch, page, HostFrames.NO_HOST_PAGE, held);
-        }
-        // The addresses of a closed table may be the next one's, with other rights.
-        long hostPage = closed ? HostFrames.NO_HOST_PAGE : frames.hostPage(runs.get(page));
-        return hostPage == HostFrames.NO_HOST_PAGE
-                ? -Errno.EFAULT
-                : window.enterHeld(enterScratch, page, hostPage, held);
+    synchronized void enterHeld(long page, HeldFaults held) {
+        // The addresses of a closed table may be the next one's, with other rights. Of a broken one
+        // the host shows what it shows, entered without a right that it does not give.
+        boolean known = !closed && !broken;
+        long hostPage = known ? frames.hostPage(runs.get(page)) : HostFrames.NO_HOST_PAGE;
+        boolean enters = broken || hostPage != HostFrames.NO_HOST_PAGE;
+        held.marks()
+                .goOn(
+                        window.addressOf(page),
+                        PageSize.BASE_BYTES,
+                        () ->
+                                enters
+                                        && window.enterHeld(
+                                                        enterScratch,
+                                                        page,
+                                                        hostPage,
+                                                        held.descriptor())
+                                                >= 0);
     }
 
     /// Whether the host no longer shows what the shadow says: only closing is left. Takes no lock.

@@ -142,12 +142,7 @@ final class TableFaults {
         } catch (Throwable whatever) {
             // As in resolve: nobody would see it here, and the access must go on.
         }
-        // Where the host has no memory to enter the page, it holds the access once more.
-        held.marks()
-                .goOn(
-                        window.addressOf(page),
-                        PageSize.BASE_BYTES,
-                        () -> editor.enterHeld(page, held.descriptor()) >= 0);
+        editor.enterHeld(page, held);
     }
 
     private boolean resolve(HeldAccess access) {

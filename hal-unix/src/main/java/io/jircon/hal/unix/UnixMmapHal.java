@@ -31,8 +31,8 @@ import org.jspecify.annotations.Nullable;
 /// at 0, where the host maps nothing: address `a` lies at [UnixMmapPageTable#hostAddress]. There
 /// are no KERNEL tables.
 ///
-/// Options are those of [UnixMmapOptions]. Lock order: page table, machine, mapping budget, and the
-/// mutex of [HeldMarks].
+/// Options are those of [UnixMmapOptions]. Lock order: page table, its [TableEditor], machine,
+/// mapping budget, and the mutex of [HeldMarks].
 public final class UnixMmapHal implements Hal {
     /// The provider's name.
     public static final String NAME = "unix-mmap";

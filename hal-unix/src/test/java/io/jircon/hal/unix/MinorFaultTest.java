@@ -21,6 +21,7 @@ import io.jircon.hal.PagingException;
 import io.jircon.hal.UnusedTables;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -39,19 +40,32 @@ import org.junit.jupiter.api.Timeout;
 class MinorFaultTest {
     private static final long PAGE = PageSize.BASE_BYTES;
     private static final int PAGES = 64;
+    private static final long MESSAGE_BYTES = 32;
 
     /// Refuses to enter pages, for lack of memory, or does something before.
     private static final class WatchedCalls extends FaultCalls {
         final AtomicInteger refusals = new AtomicInteger();
         final AtomicInteger writeProtects = new AtomicInteger();
+        final AtomicInteger messages = new AtomicInteger();
         final AtomicReference<Runnable> onceEntering = new AtomicReference<>(() -> {});
+        final AtomicReference<Runnable> onceProtecting = new AtomicReference<>(() -> {});
 
         WatchedCalls() {
             super(Posix.get());
         }
 
         @Override
+        long read(CallScratch scratch, int descriptor, MemorySegment target) {
+            long got = super.read(scratch, descriptor, target);
+            messages.addAndGet((int) (Math.max(got, 0) / MESSAGE_BYTES));
+            return got;
+        }
+
+        @Override
         int ioctl(CallScratch scratch, int descriptor, long request, long... words) {
+            if (request == IOCTL_WRITEPROTECT) {
+                onceProtecting.getAndSet(() -> {}).run();
+            }
             if (request == IOCTL_CONTINUE) {
                 onceEntering.getAndSet(() -> {}).run();
                 if (refusals.getAndUpdate(n -> Math.max(0, n - 1)) > 0) {
@@ -344,6 +358,40 @@ class MinorFaultTest {
         assertEquals(1, calls.writeProtects.get());
         assertEquals(0, store(0, 1));
         assertEquals(100, frame(0));
+    }
+
+    /// They would be held again and again, and each time woken for nothing.
+    @Test
+    void accessesAreNotWokenWhileTheTableChanges() throws Exception {
+        map(0, 1, MmuFlags.RW);
+        Mmu other = hal.newMmu();
+        other.activate(table);
+        try (ExecutorService threads = Executors.newFixedThreadPool(2)) {
+            List<Future<Long>> loads = new ArrayList<>();
+            calls.onceProtecting.set(() -> {
+                for (Mmu each : List.of(mmu, other)) {
+                    loads.add(
+                            threads.submit(() ->
+                                    each.load(start, MemorySegment.ofArray(new byte[8]), 0, 8)));
+                }
+                while (calls.messages.get() < 2
+                        || (calls.messages.get() == 2 && waitingServers() < 2)) {
+                    Thread.onSpinWait();
+                }
+            });
+            map(1, 1, MmuFlags.R);
+            for (Future<Long> load : loads) {
+                assertEquals(8, load.get());
+            }
+        }
+        assertEquals(2, calls.messages.get());
+    }
+
+    private static long waitingServers() {
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.getName().startsWith("jircon-fault"))
+                .filter(thread -> thread.getState() == Thread.State.BLOCKED)
+                .count();
     }
 
     /// Java code must not be held.
