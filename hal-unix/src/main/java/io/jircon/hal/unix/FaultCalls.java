@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.util.concurrent.ThreadFactory;
 import org.jspecify.annotations.Nullable;
 
 /// The system calls of `userfaultfd(2)` and what its reader needs beside them. They answer as those
@@ -203,6 +204,11 @@ class FaultCalls {
     /// is its carrier's of the moment.
     int threadNumber(CallScratch scratch) {
         return NUMBERS == null ? 0 : (int) syscall(scratch, NUMBERS.gettid, 0);
+    }
+
+    /// Makes the threads that serve held accesses when the readers have to go on reading.
+    ThreadFactory serverThreads() {
+        return Thread.ofPlatform().daemon().name("jircon-fault-", 0).factory();
     }
 
     private static long syscall(CallScratch scratch, long number, long argument) {

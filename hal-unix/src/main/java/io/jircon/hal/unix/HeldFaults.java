@@ -22,7 +22,7 @@ import java.util.function.LongSupplier;
 /// and whatever a page table waits for under its lock gets on.
 final class HeldFaults implements AutoCloseable {
     /// Gives a task to an idle thread or to nobody, so that the pool grows; where no thread can be
-    /// made, tasks are kept for those that there are.
+    /// made, tasks are kept for those that there are; but for one that a page table may wait for.
     private static final class Handover extends LinkedTransferQueue<Runnable> {
         private static final long serialVersionUID = 1;
 
@@ -38,7 +38,7 @@ final class HeldFaults implements AutoCloseable {
 
     /// One for each of as many accesses as may well be held at once, one that waits, and one that
     /// has not got the processor back which it gave to the access that it woke.
-    private static final int READERS = 2 + Math.min(3, Runtime.getRuntime().availableProcessors());
+    static final int READERS = 2 + Math.min(3, Runtime.getRuntime().availableProcessors());
 
     private final FaultCalls calls;
     private final FaultDescriptor descriptor;
@@ -64,12 +64,7 @@ final class HeldFaults implements AutoCloseable {
         this.marks = new HeldMarks(calls, descriptor, hal);
         servers =
                 new ThreadPoolExecutor(
-                        1,
-                        Integer.MAX_VALUE,
-                        1,
-                        TimeUnit.SECONDS,
-                        handover,
-                        Thread.ofPlatform().daemon().name("jircon-fault-", 0).factory());
+                        1, Integer.MAX_VALUE, 1, TimeUnit.SECONDS, handover, calls.serverThreads());
         var makers = Thread.ofPlatform().daemon().name("jircon-faults-", 0);
         for (int i = 0; i < READERS; i++) {
             readers.add(makers.unstarted(this::readMessages));
@@ -178,20 +173,30 @@ final class HeldFaults implements AutoCloseable {
 
     /// Serves in a reader, which goes on reading whatever happens.
     private void serve(Runnable task) {
+        run(task);
+        waiting.incrementAndGet();
+    }
+
+    private static void run(Runnable task) {
         try {
             task.run();
         } catch (Throwable failed) {
             Thread own = Thread.currentThread();
             own.getUncaughtExceptionHandler().uncaughtException(own, failed);
         }
-        waiting.incrementAndGet();
     }
 
     private void execute(Runnable task) {
         try {
             servers.execute(task);
         } catch (OutOfMemoryError noThread) {
-            handover.keep(task);
+            if (task instanceof HeldMarks.Entering) {
+                // A page table may wait for that access, and whoever has the threads for that
+                // table.
+                run(task);
+            } else {
+                handover.keep(task);
+            }
         }
     }
 

@@ -22,6 +22,14 @@ import java.util.function.BooleanSupplier;
 /// Accesses at pages that only have to be entered (minor faults) are not marked: changes of page
 /// tables wait for them, and what has them go on waits for no page table.
 final class HeldMarks {
+    /// Has an access go on whose page only has to be entered. Waits for no page table.
+    record Entering(UnixMmapHal hal, long address, AccessKind access) implements Runnable {
+        @Override
+        public void run() {
+            hal.enterHeld(address, access);
+        }
+    }
+
     private record Range(long address, long bytes) {
         boolean contains(long at) {
             return Long.compareUnsigned(at - address, bytes) < 0;
@@ -181,7 +189,7 @@ final class HeldMarks {
             // Never marked: the host may have sent the message and then found the page entered.
             minorFaults++;
             AccessKind access = messages.isWrite(index) ? AccessKind.WRITE : AccessKind.READ;
-            return () -> hal.enterHeld(address, access);
+            return new Entering(hal, address, access);
         }
         if (messages.isWriteProtect(index)) {
             writeProtectFaults++;

@@ -29,6 +29,8 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
@@ -41,17 +43,32 @@ class MinorFaultTest {
     private static final long PAGE = PageSize.BASE_BYTES;
     private static final int PAGES = 64;
     private static final long MESSAGE_BYTES = 32;
+    private static final HalConfig CONFIG =
+            HalConfig.DEFAULT.withMemoryBytes(PAGES * PAGE).withOption("window", "1M");
 
     /// Refuses to enter pages, for lack of memory, or does something before.
     private static final class WatchedCalls extends FaultCalls {
         final AtomicInteger refusals = new AtomicInteger();
         final AtomicInteger writeProtects = new AtomicInteger();
         final AtomicInteger messages = new AtomicInteger();
+        final AtomicInteger threads = new AtomicInteger(Integer.MAX_VALUE);
         final AtomicReference<Runnable> onceEntering = new AtomicReference<>(() -> {});
         final AtomicReference<Runnable> onceProtecting = new AtomicReference<>(() -> {});
 
         WatchedCalls() {
             super(Posix.get());
+        }
+
+        /// The host gives as many as [#threads] says.
+        @Override
+        ThreadFactory serverThreads() {
+            ThreadFactory factory = super.serverThreads();
+            return task -> {
+                if (threads.getAndDecrement() <= 0) {
+                    throw new OutOfMemoryError("on purpose");
+                }
+                return factory.newThread(task);
+            };
         }
 
         @Override
@@ -93,11 +110,7 @@ class MinorFaultTest {
     }
 
     private final WatchedCalls calls = new WatchedCalls();
-    private final UnixMmapHal hal =
-            Userfaultfd.openMinor(
-                    Posix.get(),
-                    calls,
-                    HalConfig.DEFAULT.withMemoryBytes(PAGES * PAGE).withOption("window", "1M"));
+    private final UnixMmapHal hal = Userfaultfd.openMinor(Posix.get(), calls, CONFIG);
     private final HeldMarks held = hal.heldFaults().marks();
     private final UnixMmapPageTable table =
             (UnixMmapPageTable) hal.newPageTable(AddressSpaceKind.USER);
@@ -301,6 +314,49 @@ class MinorFaultTest {
         calls.refusals.set(3);
         assertEquals(100, load(0));
         assertEquals(4, held.minorFaults());
+    }
+
+    /// Whoever has the threads may wait for a table that waits for this access.
+    @Test
+    void accessGoesOnThoughAllThreadsAreTaken() throws Exception {
+        calls.threads.set(1);
+        var asked = new CountDownLatch(HeldFaults.READERS);
+        var mayGo = new CountDownLatch(1);
+        try (UnixMmapHal busy = Userfaultfd.openMinor(Posix.get(), calls, CONFIG);
+                ExecutorService threads = Executors.newCachedThreadPool()) {
+            var own = (UnixMmapPageTable) busy.newPageTable(AddressSpaceKind.USER);
+            long first = own.firstAddress();
+            busy.memory().writeLong(base, 100);
+            own.map(first, base, PageSize.SIZE_4K, MmuFlags.RW);
+            own.setFaultHandler((vaddr, access) -> {
+                asked.countDown();
+                try {
+                    mayGo.await();
+                } catch (InterruptedException ended) {
+                    Thread.currentThread().interrupt();
+                }
+                return false;
+            });
+            for (int i = 1; i <= HeldFaults.READERS; i++) {
+                long missing = first + i * PAGE;
+                Mmu each = busy.newMmu();
+                each.activate(own);
+                threads.execute(() -> each.load(missing, MemorySegment.ofArray(new byte[8]), 0, 8));
+                while (asked.getCount() > HeldFaults.READERS - i) {
+                    Thread.onSpinWait(); // each has its own reader then, the last one the server
+                }
+            }
+            try {
+                Mmu last = busy.newMmu();
+                last.activate(own);
+                Future<Long> load =
+                        threads.submit(
+                                () -> last.load(first, MemorySegment.ofArray(new byte[8]), 0, 8));
+                assertEquals(8, load.get(20, TimeUnit.SECONDS));
+            } finally {
+                mayGo.countDown();
+            }
+        }
     }
 
     /// The access is not over: what takes its page away waits until it is.
