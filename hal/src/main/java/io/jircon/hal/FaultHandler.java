@@ -19,7 +19,8 @@ public interface FaultHandler {
     /// Told of an access that the machine held though the page table allows it (a minor fault): the
     /// first to a page since its entry was made, or since it was last told of
     /// ([PageTableTrait#harvestAccessed]). There is nothing to resolve, and the access goes on when
-    /// this returns. Only machines that are asked to hold such accesses do.
+    /// this returns. Only machines that are asked to hold such accesses do, and they may miss one
+    /// that the host resolves by itself.
     ///
     /// Called as [#resolve] is, but operations of the page table wait for the access meanwhile:
     /// this has to be quick, to leave the page table alone, and to take no lock that whoever uses

@@ -32,7 +32,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Where the host holds accesses ([HeldFaults]), a call takes page by page: it is held before it
 /// has a page and so uses no frame while it is, and whoever takes frames away passes it over. Calls
-/// under the table's lock are made only where they cannot be held.
+/// under the table's lock are made only where they cannot be held, or only for a page to be
+/// entered, which takes no such lock.
 ///
 /// Bytes go to and from a thread-confined native segment directly, and through a buffer otherwise:
 /// an array has no fixed address, and another thread could free a shared segment under the call.

@@ -20,7 +20,12 @@
 /// With option `faults=minor` the first access to each page that has an entry is held as well, and
 /// the first after a harvest of accessed pages: the fault handler is told, and the page is entered
 /// in the host's own table. It is for who wants to see each such access at once; which pages were
-/// accessed the processors note by themselves, for less, whatever the mode.
+/// accessed the processors note by themselves, for less, whatever the mode. Not held is an access
+/// to a frame that nobody has used since the machine was made, which the host makes then and
+/// enters.
+///
+/// What a debugger reads (`ptrace`, `/proc/<pid>/mem`) the host does not hold but refuses, at each
+/// page where an access would be held: with `faults=minor` at each page that was not accessed yet.
 ///
 /// Both can keep their frames in a file that outlives the JVM (option `file`), together with the
 /// map of those that are handed out and a word of the user's: [io.jircon.hal.unix.FrameFile].
