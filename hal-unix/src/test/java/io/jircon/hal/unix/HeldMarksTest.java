@@ -14,7 +14,6 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -23,37 +22,6 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class HeldMarksTest {
     private static final long PAGE = PageSize.BASE_BYTES;
-    private static final long MESSAGE_BYTES = 32;
-    private static final Runnable NOTHING = () -> {};
-
-    /// Does something once between a message and its mark, or within a wake.
-    private static final class WatchedCalls extends FaultCalls {
-        final AtomicReference<Runnable> onceRead = new AtomicReference<>(NOTHING);
-        final AtomicReference<Runnable> onceWaking = new AtomicReference<>(NOTHING);
-        final AtomicInteger messages = new AtomicInteger();
-
-        WatchedCalls() {
-            super(Posix.get());
-        }
-
-        @Override
-        long read(CallScratch scratch, int descriptor, MemorySegment target) {
-            long got = super.read(scratch, descriptor, target);
-            if (got > 0) {
-                messages.addAndGet((int) (got / MESSAGE_BYTES));
-                onceRead.getAndSet(NOTHING).run();
-            }
-            return got;
-        }
-
-        @Override
-        int ioctl(CallScratch scratch, int descriptor, long request, long... words) {
-            if (request == IOCTL_WAKE) {
-                onceWaking.getAndSet(NOTHING).run();
-            }
-            return super.ioctl(scratch, descriptor, request, words);
-        }
-    }
 
     private final WatchedCalls calls = new WatchedCalls();
     private final UnixMmapHal hal =

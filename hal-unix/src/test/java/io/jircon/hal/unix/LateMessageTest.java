@@ -3,10 +3,8 @@ package io.jircon.hal.unix;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import io.jircon.hal.AccessKind;
 import io.jircon.hal.AddressSpaceKind;
 import io.jircon.hal.FaultCause;
-import io.jircon.hal.FaultHandler;
 import io.jircon.hal.HalConfig;
 import io.jircon.hal.Mmu;
 import io.jircon.hal.MmuFlags;
@@ -18,11 +16,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
@@ -35,53 +31,11 @@ class LateMessageTest {
     private static final HalConfig CONFIG =
             HalConfig.DEFAULT.withMemoryBytes(16 * PAGE).withOption("window", "1M");
 
-    /// Holds up whoever is told first.
-    private static final class Slow implements FaultHandler {
-        final CountDownLatch told = new CountDownLatch(1);
-        final CountDownLatch mayGo = new CountDownLatch(1);
-        final AtomicInteger times = new AtomicInteger();
-
-        @Override
-        public boolean resolve(long vaddr, AccessKind access) {
-            return false;
-        }
-
-        @Override
-        public void minorFault(long vaddr, AccessKind access) {
-            if (times.getAndIncrement() == 0) {
-                told.countDown();
-                try {
-                    mayGo.await();
-                } catch (InterruptedException ended) {
-                    Thread.currentThread().interrupt();
-                }
-            }
-        }
-    }
-
-    /// Says when pages are entered, or refused to be.
-    private static final class WatchedCalls extends FaultCalls {
-        final AtomicInteger wakes = new AtomicInteger();
-
-        WatchedCalls() {
-            super(Posix.get());
-        }
-
-        @Override
-        int ioctl(CallScratch scratch, int descriptor, long request, long... words) {
-            int result = super.ioctl(scratch, descriptor, request, words);
-            if (request == IOCTL_CONTINUE || request == IOCTL_WAKE) {
-                wakes.incrementAndGet();
-            }
-            return result;
-        }
-    }
-
     /// The next table of that place has other rights to the same address.
     @Test
     void pageOfAClosedTableIsNotEntered() throws Exception {
         var calls = new WatchedCalls();
-        var slow = new Slow();
+        var slow = new SlowHandler();
         try (UnixMmapHal hal = Userfaultfd.openMinor(Posix.get(), calls, CONFIG);
                 ExecutorService threads = Executors.newSingleThreadExecutor()) {
             long frame = hal.memory().base();

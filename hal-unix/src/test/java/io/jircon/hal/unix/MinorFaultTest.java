@@ -29,10 +29,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -42,58 +39,8 @@ import org.junit.jupiter.api.Timeout;
 class MinorFaultTest {
     private static final long PAGE = PageSize.BASE_BYTES;
     private static final int PAGES = 64;
-    private static final long MESSAGE_BYTES = 32;
     private static final HalConfig CONFIG =
             HalConfig.DEFAULT.withMemoryBytes(PAGES * PAGE).withOption("window", "1M");
-
-    /// Refuses to enter pages, for lack of memory, or does something before.
-    private static final class WatchedCalls extends FaultCalls {
-        final AtomicInteger refusals = new AtomicInteger();
-        final AtomicInteger writeProtects = new AtomicInteger();
-        final AtomicInteger messages = new AtomicInteger();
-        final AtomicInteger threads = new AtomicInteger(Integer.MAX_VALUE);
-        final AtomicReference<Runnable> onceEntering = new AtomicReference<>(() -> {});
-        final AtomicReference<Runnable> onceProtecting = new AtomicReference<>(() -> {});
-
-        WatchedCalls() {
-            super(Posix.get());
-        }
-
-        /// The host gives as many as [#threads] says.
-        @Override
-        ThreadFactory serverThreads() {
-            ThreadFactory factory = super.serverThreads();
-            return task -> {
-                if (threads.getAndDecrement() <= 0) {
-                    throw new OutOfMemoryError("on purpose");
-                }
-                return factory.newThread(task);
-            };
-        }
-
-        @Override
-        long read(CallScratch scratch, int descriptor, MemorySegment target) {
-            long got = super.read(scratch, descriptor, target);
-            messages.addAndGet((int) (Math.max(got, 0) / MESSAGE_BYTES));
-            return got;
-        }
-
-        @Override
-        int ioctl(CallScratch scratch, int descriptor, long request, long... words) {
-            if (request == IOCTL_WRITEPROTECT) {
-                onceProtecting.getAndSet(() -> {}).run();
-            }
-            if (request == IOCTL_CONTINUE) {
-                onceEntering.getAndSet(() -> {}).run();
-                if (refusals.getAndUpdate(n -> Math.max(0, n - 1)) > 0) {
-                    return -Errno.ENOMEM;
-                }
-            }
-            int result = super.ioctl(scratch, descriptor, request, words);
-            writeProtects.addAndGet(request == IOCTL_WRITEPROTECT ? 1 : 0);
-            return result;
-        }
-    }
 
     /// Answers no to every fault.
     private final class Told implements FaultHandler {
@@ -362,36 +309,19 @@ class MinorFaultTest {
     /// The access is not over: what takes its page away waits until it is.
     @Test
     void operationThatTakesThePageWaitsForTheAccess() throws Exception {
-        var entered = new CountDownLatch(1);
-        var mayGo = new CountDownLatch(1);
-        table.setFaultHandler(
-                new FaultHandler() {
-                    @Override
-                    public boolean resolve(long vaddr, AccessKind access) {
-                        return false;
-                    }
-
-                    @Override
-                    public void minorFault(long vaddr, AccessKind access) {
-                        entered.countDown();
-                        try {
-                            mayGo.await();
-                        } catch (InterruptedException ended) {
-                            Thread.currentThread().interrupt();
-                        }
-                    }
-                });
+        var slow = new SlowHandler();
+        table.setFaultHandler(slow);
         map(0, 1, MmuFlags.RW);
         try (ExecutorService threads = Executors.newFixedThreadPool(2)) {
             Future<Long> load =
                     threads.submit(() -> mmu.load(start, MemorySegment.ofArray(new byte[8]), 0, 8));
-            entered.await();
+            slow.told.await();
             Future<?> unmap = threads.submit(() -> table.unmap(start));
             while (table.translate(start) != -1) {
                 Thread.onSpinWait();
             }
             assertFalse(unmap.isDone());
-            mayGo.countDown();
+            slow.mayGo.countDown();
             unmap.get();
             assertEquals(0, load.get());
         }
