@@ -134,6 +134,12 @@ final class PagerScene implements AutoCloseable {
         return aux;
     }
 
+    /// Takes the next request, which must ask for consent, and gives it.
+    void consent(VmObject file, long page, long pages) throws InterruptedException {
+        assertEquals("DIRTY " + page + "+" + pages, request());
+        op(PagerOp.DIRTY, file, page, pages);
+    }
+
     /// Supplies pages that hold the given bytes.
     void supply(VmObject file, long page, int... bytes) {
         try (VmObject aux = contents(bytes)) {

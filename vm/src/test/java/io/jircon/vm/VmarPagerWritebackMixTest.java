@@ -32,11 +32,6 @@ class VmarPagerWritebackMixTest {
         scene.close();
     }
 
-    private void consent(VmObject file, long page, long pages) throws InterruptedException {
-        assertEquals("DIRTY " + page + "+" + pages, scene.request());
-        scene.op(PagerOp.DIRTY, file, page, pages);
-    }
-
     // ---- half way
 
     @Test
@@ -59,7 +54,7 @@ class VmarPagerWritebackMixTest {
         VmObject file = scene.file(2, TRAP);
         scene.supply(file, 0, 1);
         var pinning = start(() -> file.pin(0, 2 * PAGE));
-        consent(file, 0, 1);
+        scene.consent(file, 0, 1);
         assertEquals("READ 1+1", scene.request());
         scene.fail(file, 1, 1, ZxStatus.IO);
         assertEquals(ZxStatus.IO, pinning.refusal());
@@ -76,7 +71,7 @@ class VmarPagerWritebackMixTest {
         VmObject file = scene.file(1, TRAP);
         scene.supply(file, 0, 1);
         var pinning = start(() -> file.pin(0, PAGE));
-        consent(file, 0, 1);
+        scene.consent(file, 0, 1);
         try (PinnedPages pinned = pinning.result()) {
             put(file, 0, 5);
             assertEquals(5, vm.machine.memory().readLong(pinned.address(0)));

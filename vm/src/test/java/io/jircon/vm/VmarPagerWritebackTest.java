@@ -33,12 +33,6 @@ class VmarPagerWritebackTest {
         scene.close();
     }
 
-    /// Takes the next request, which must ask for consent, and gives it.
-    private void consent(VmObject file, long page, long pages) throws InterruptedException {
-        assertEquals("DIRTY " + page + "+" + pages, scene.request());
-        scene.op(PagerOp.DIRTY, file, page, pages);
-    }
-
     // ---- who is asked
 
     @Test
@@ -50,12 +44,12 @@ class VmarPagerWritebackTest {
         VmObject file = scene.supplied(16, TRAP);
         for (int page : new int[] {0, 2, 4, 6, 8, 3}) {
             var writer = run(() -> put(file, page, 9));
-            consent(file, page, 1);
+            scene.consent(file, page, 1);
             writer.result();
             put(file, page, 8);
         }
         var writer = run(() -> file.write(11 * PAGE, new byte[5 * (int) PAGE]));
-        consent(file, 11, 5);
+        scene.consent(file, 11, 5);
         writer.result();
         assertEquals("0+1 2+3 6+1 8+1 11+5", scene.dirty(file));
         long at = scene.map(file, 16);
@@ -63,7 +57,7 @@ class VmarPagerWritebackTest {
         for (int page = 9; page <= 10; page++) {
             long there = at + page * PAGE;
             var store = start(() -> vm.write(there));
-            consent(file, page, 1);
+            scene.consent(file, page, 1);
             assertEquals(ZxStatus.OK, store.result());
             vm.poke(there, 7);
         }
@@ -91,7 +85,7 @@ class VmarPagerWritebackTest {
         copying.result();
         assertEquals("", scene.dirty(file));
         var writing = run(() -> file.write(0, new byte[3 * (int) PAGE]));
-        consent(file, 0, 3);
+        scene.consent(file, 0, 3);
         writing.result();
         assertEquals("0+3", scene.dirty(file));
     }
@@ -109,10 +103,10 @@ class VmarPagerWritebackTest {
         scene.untilWaiting(file, 2);
         scene.op(PagerOp.DIRTY, file, 0, 3);
         first.result();
-        consent(file, 3, 1);
+        scene.consent(file, 3, 1);
         assertEquals("READ 4+2", scene.request());
         scene.supply(file, 4, 5, 6);
-        consent(file, 4, 4);
+        scene.consent(file, 4, 4);
         second.result();
         assertEquals("0+8", scene.dirty(file));
         scene.requireNoRequest();
@@ -146,10 +140,10 @@ class VmarPagerWritebackTest {
         scene.supply(file, 5, 0);
         assertEquals(2, committedPages(file));
         var low = run(() -> file.write(0, new byte[4 * (int) PAGE]));
-        consent(file, 0, 4);
+        scene.consent(file, 0, 4);
         low.result();
         var high = run(() -> put(file, 5, 6));
-        consent(file, 5, 1);
+        scene.consent(file, 5, 1);
         high.result();
         assertEquals("0+4 5+1", scene.dirty(file));
         assertEquals(5, committedPages(file));
@@ -175,7 +169,7 @@ class VmarPagerWritebackTest {
         for (int page = 0; page < 64; page += 16) {
             assertEquals("READ " + page + "+16", scene.request());
             scene.supply(file, page, new int[16]);
-            consent(file, page, 16);
+            scene.consent(file, page, 16);
         }
         writer.result();
         assertEquals("0+64", scene.dirty(file));
@@ -194,7 +188,7 @@ class VmarPagerWritebackTest {
         vm.poke(at, 5);
         scene.op(PagerOp.WRITEBACK_BEGIN, file, 0, 1);
         var store = start(() -> vm.write(at));
-        consent(file, 0, 1);
+        scene.consent(file, 0, 1);
         assertEquals(ZxStatus.OK, store.result());
         scene.op(PagerOp.WRITEBACK_END, file, 0, 1);
         assertEquals("0+1", scene.dirty(file));
@@ -219,14 +213,14 @@ class VmarPagerWritebackTest {
             file.setSize(6 * PAGE);
             for (int page : new int[] {2, 4}) {
                 var writer = run(() -> put(file, page, 9));
-                consent(file, page, 1);
+                scene.consent(file, page, 1);
                 writer.result();
             }
             assertEquals("2+1 3z+1 4+1 5z+1", scene.dirty(file));
             var all = run(() -> file.write(0, new byte[6 * (int) PAGE]));
-            consent(file, 0, 2);
-            consent(file, 3, 1);
-            consent(file, 5, 1);
+            scene.consent(file, 0, 2);
+            scene.consent(file, 3, 1);
+            scene.consent(file, 5, 1);
             all.result();
             file.zero(3 * PAGE, PAGE);
             file.zero(5 * PAGE, PAGE);
@@ -330,18 +324,18 @@ class VmarPagerWritebackTest {
         VmObject file = scene.supplied(1, TRAP, VmoOption.RESIZABLE);
         file.setSize(3 * PAGE);
         var first = run(() -> put(file, 1, 5));
-        consent(file, 1, 1);
+        scene.consent(file, 1, 1);
         first.result();
         scene.op(PagerOp.WRITEBACK_BEGIN, file, 1, 2);
         var during = run(() -> put(file, 1, 6));
-        consent(file, 1, 1);
+        scene.consent(file, 1, 1);
         during.result();
         scene.op(PagerOp.WRITEBACK_END, file, 1, 2);
         assertEquals("1+1", scene.dirty(file));
         var after = run(() -> put(file, 2, 7));
         assertEquals("READ 2+1", scene.request());
         scene.supply(file, 2, 0);
-        consent(file, 2, 1);
+        scene.consent(file, 2, 1);
         after.result();
         assertEquals("1+2", scene.dirty(file));
     }
@@ -379,7 +373,7 @@ class VmarPagerWritebackTest {
     void aPinnedPageIsZeroedInPlace() throws InterruptedException {
         VmObject file = scene.supplied(4, TRAP);
         var pinning = start(() -> file.pin(PAGE, PAGE));
-        consent(file, 1, 1);
+        scene.consent(file, 1, 1);
         try (PinnedPages pinned = pinning.result()) {
             file.zero(0, 4 * PAGE);
             assertEquals("0z+1 1+1 2z+2", scene.dirty(file));
@@ -419,7 +413,7 @@ class VmarPagerWritebackTest {
         scene.op(PagerOp.DIRTY, file, 0, 1);
         scene.op(PagerOp.WRITEBACK_BEGIN, file, 0, 1);
         var pinning = start(() -> file.pin(0, PAGE));
-        consent(file, 0, 1);
+        scene.consent(file, 0, 1);
         try (PinnedPages pinned = pinning.result()) {
             scene.op(PagerOp.WRITEBACK_END, file, 0, 1);
             assertEquals("0+1", scene.dirty(file));
@@ -437,11 +431,11 @@ class VmarPagerWritebackTest {
         VmObject file = scene.supplied(4, TRAP);
         try (VmObject slice = file.createSlice(PAGE, 3 * PAGE)) {
             var writer = run(() -> put(slice, 0, 9));
-            consent(file, 1, 1);
+            scene.consent(file, 1, 1);
             writer.result();
             slice.zero(PAGE, PAGE);
             var pinning = start(() -> slice.pin(2 * PAGE, PAGE));
-            consent(file, 3, 1);
+            scene.consent(file, 3, 1);
             pinning.result().close();
             assertEquals("1+1 2z+1 3+1", scene.dirty(file));
             refuses(ZxStatus.INVALID_ARGS, () -> scene.pager.queryDirtyRanges(slice, 0, 3 * PAGE));
@@ -457,7 +451,7 @@ class VmarPagerWritebackTest {
         scene.supply(file, 0, new int[100]);
         file.setSize(200 * PAGE);
         var commit = run(() -> file.commit(150 * PAGE, PAGE));
-        consent(file, 150, 1);
+        scene.consent(file, 150, 1);
         commit.result();
         assertEquals("100z+50 150+1 151z+49", scene.dirty(file));
         scene.op(PagerOp.DIRTY, file, 0, 200);
@@ -477,7 +471,7 @@ class VmarPagerWritebackTest {
         refuses(ZxStatus.NOT_FOUND, () -> scene.op(PagerOp.DIRTY, file, 1, 1));
         assertEquals("READ 1+1", scene.request());
         scene.supply(file, 1, 0);
-        consent(file, 1, 1);
+        scene.consent(file, 1, 1);
         writer.result();
         var reader = read(file, 0, 1);
         assertEquals("READ 0+1", scene.request());

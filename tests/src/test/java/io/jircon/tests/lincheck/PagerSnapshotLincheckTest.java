@@ -1,6 +1,5 @@
 package io.jircon.tests.lincheck;
 
-import static io.jircon.testkit.CallResult.outcome;
 import static io.jircon.testkit.CallResult.status;
 
 import io.jircon.hal.PageSize;
@@ -35,11 +34,11 @@ public final class PagerSnapshotLincheckTest {
 
     public PagerSnapshotLincheckTest() {
         try (VmObject contents = VmObject.create(machine, 3 * PAGE)) {
-            write(contents, 0, 7);
+            FirstBytes.write(contents, 0, 7);
             pager.supplyPages(file, 0, 3 * PAGE, contents, 0);
         }
         follower = child(file, VmoChildOption.SNAPSHOT_AT_LEAST_ON_WRITE);
-        write(follower, 1, 8);
+        FirstBytes.write(follower, 1, 8);
         copy = child(follower, VmoChildOption.SNAPSHOT_MODIFIED);
     }
 
@@ -47,49 +46,41 @@ public final class PagerSnapshotLincheckTest {
         return vmo.createChild(Set.of(type), 0, 3 * PAGE);
     }
 
-    private static String write(VmObject vmo, int page, int value) {
-        return status(() -> vmo.write(page * PAGE, new byte[] {(byte) value}));
-    }
-
-    private static String read(VmObject vmo, int page) {
-        return outcome(() -> vmo.read(page * PAGE, 1)[0]);
-    }
-
     @Operation
     public String writeFile(@Param(name = "page") int page, @Param(name = "value") int value) {
-        return write(file, page, value);
+        return FirstBytes.write(file, page, value);
     }
 
     @Operation
     public String writeFollower(@Param(name = "page") int page, @Param(name = "value") int value) {
-        return write(follower, page, value);
+        return FirstBytes.write(follower, page, value);
     }
 
     @Operation
     public String writeCopy(@Param(name = "page") int page, @Param(name = "value") int value) {
-        return write(copy, page, value);
+        return FirstBytes.write(copy, page, value);
     }
 
     @Operation
     public String readFile(@Param(name = "page") int page) {
-        return read(file, page);
+        return FirstBytes.read(file, page);
     }
 
     @Operation
     public String readFollower(@Param(name = "page") int page) {
-        return read(follower, page);
+        return FirstBytes.read(follower, page);
     }
 
     @Operation
     public String readCopy(@Param(name = "page") int page) {
-        return read(copy, page);
+        return FirstBytes.read(copy, page);
     }
 
     /// What the follower has itself, at one moment.
     @Operation
     public String momentOfFollower() {
         try (VmObject moment = child(follower, VmoChildOption.SNAPSHOT_MODIFIED)) {
-            return read(moment, 1);
+            return FirstBytes.read(moment, 1);
         }
     }
 

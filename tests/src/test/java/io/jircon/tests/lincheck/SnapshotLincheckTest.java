@@ -1,6 +1,5 @@
 package io.jircon.tests.lincheck;
 
-import static io.jircon.testkit.CallResult.outcome;
 import static io.jircon.testkit.CallResult.status;
 
 import io.jircon.hal.PageSize;
@@ -29,47 +28,39 @@ public final class SnapshotLincheckTest {
     private final VmObject slice;
 
     public SnapshotLincheckTest() {
-        write(original, 1, 7);
+        FirstBytes.write(original, 1, 7);
         snapshot = original.createSnapshot(0, 3 * PAGE);
         slice = original.createSlice(0, 3 * PAGE);
     }
 
-    private static String write(VmObject vmo, int page, int value) {
-        return status(() -> vmo.write(page * PAGE, new byte[] {(byte) value}));
-    }
-
-    private static String read(VmObject vmo, int page) {
-        return outcome(() -> vmo.read(page * PAGE, 1)[0]);
-    }
-
     @Operation
     public String write(@Param(name = "page") int page, @Param(name = "value") int value) {
-        return write(original, page, value);
+        return FirstBytes.write(original, page, value);
     }
 
     @Operation
     public String writeSlice(@Param(name = "page") int page, @Param(name = "value") int value) {
-        return write(slice, page, value);
+        return FirstBytes.write(slice, page, value);
     }
 
     @Operation
     public String writeSnapshot(@Param(name = "page") int page, @Param(name = "value") int value) {
-        return write(snapshot, page, value);
+        return FirstBytes.write(snapshot, page, value);
     }
 
     @Operation
     public String read(@Param(name = "page") int page) {
-        return read(original, page);
+        return FirstBytes.read(original, page);
     }
 
     @Operation
     public String readSlice(@Param(name = "page") int page) {
-        return read(slice, page);
+        return FirstBytes.read(slice, page);
     }
 
     @Operation
     public String readSnapshot(@Param(name = "page") int page) {
-        return read(snapshot, page);
+        return FirstBytes.read(snapshot, page);
     }
 
     /// All pages at one moment, read one after the other.
@@ -85,7 +76,11 @@ public final class SnapshotLincheckTest {
 
     private static String readAll(VmObject vmo) {
         try (VmObject moment = vmo.createSnapshot(0, 3 * PAGE)) {
-            return read(moment, 0) + " " + read(moment, 1) + " " + read(moment, 2);
+            return FirstBytes.read(moment, 0)
+                    + " "
+                    + FirstBytes.read(moment, 1)
+                    + " "
+                    + FirstBytes.read(moment, 2);
         }
     }
 
